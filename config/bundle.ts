@@ -1,0 +1,77 @@
+/** The manifest inside a bundle: everything an agent needs to know beside the graph itself. */
+import { z } from 'zod';
+import { threshold } from './threshold.ts';
+
+/** Key of the manifest in the ONNX file's `metadata_props`. */
+export const MANIFEST_KEY = 'plumbline';
+
+/** From a decoded capture to the graph's input `image`, uint8 `[N, height, width, channels]`. */
+export const preprocessing = z.strictObject({
+  width: z.int().min(8).max(4096).describe('Pixels.'),
+  height: z.int().min(8).max(4096).describe('Pixels.'),
+  channels: z.union([z.literal(1), z.literal(3)]).describe('1: grey, 3: sRGB.'),
+  fit: z
+    .enum(['fill', 'cover', 'contain'])
+    .describe('fill: stretch to the size; cover: crop the overhang; contain: pad with black.'),
+  kernel: z.enum(['nearest', 'cubic', 'mitchell', 'lanczos2', 'lanczos3']).describe('Resampling kernel.'),
+});
+
+export type Preprocessing = z.infer<typeof preprocessing>;
+
+/** A made image with the score it had on the workstation; proves the graph on the device's own execution provider. */
+export const goldenSample = z.strictObject({
+  png: z.base64().describe('PNG of exactly the input size.'),
+  score: z.number(),
+});
+
+export const manifest = z.strictObject({
+  format: z.literal(1),
+  name: z.string().min(1).max(100),
+  version: z.string().min(1).max(40),
+  digest: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/)
+    .describe(
+      'SHA-256 over the serialised model without this manifest, followed by this manifest without the digest.',
+    ),
+  intendedUse: z.string(),
+  preprocessing,
+  residual: z.enum(['squared', 'absolute']).describe('Residual between the input and its reconstruction.'),
+  score: z.enum(['mean']).describe('How the residuals of one image become its score.'),
+  calibration: z.strictObject({
+    scores: z
+      .array(z.number())
+      .min(1)
+      .describe('Scores of good images that training never saw, ascending, through the device code path.'),
+    mapAlarm: z
+      .number()
+      .gt(0)
+      .describe(
+        'Map value drawn in the alarm colour: 95th percentile of the largest map values of calibration images.',
+      ),
+  }),
+  threshold,
+  golden: z.strictObject({
+    tolerance: z.number().gt(0).describe('Largest relative difference between expected and measured score.'),
+    samples: z.array(goldenSample).min(1),
+  }),
+  provenance: z.strictObject({
+    recipe: z.record(z.string(), z.unknown()).describe('The resolved recipe.'),
+    data: z.strictObject({
+      train: z.int(),
+      validation: z.int(),
+      calibration: z.int(),
+      refused: z.int(),
+      duplicates: z.int(),
+      digest: z.string().describe('SHA-256 over the sorted content hashes of all images used.'),
+    }),
+    seed: z.int(),
+    epochs: z.int().describe('Epochs run.'),
+    bestEpoch: z.int().describe('Epoch whose weights were kept (lowest validation loss), counted from 1.'),
+    validationLoss: z.number(),
+    backend: z.string(),
+    trainer: z.string().describe('Version of the trainer.'),
+  }),
+});
+
+export type Manifest = z.infer<typeof manifest>;

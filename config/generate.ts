@@ -1,0 +1,57 @@
+/** Writes the published JSON Schemas and the settings reference: `npm run schemas`. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { SETTINGS, type Setting } from './agent.ts';
+import { manifest } from './bundle.ts';
+import { recipe } from './recipe.ts';
+import { thresholdRule } from './threshold.ts';
+import { desired, health, info, reported, state } from './topics.ts';
+import { verdict } from './verdict.ts';
+
+const schemas = {
+  manifest,
+  verdict,
+  state,
+  info,
+  health,
+  desired,
+  reported,
+  recipe,
+  threshold: thresholdRule,
+};
+
+/** Every generated file: path from the repository root -> content. */
+export function generated(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const [name, schema] of Object.entries(schemas)) {
+    const io = name === 'recipe' || name === 'desired' || name === 'threshold' ? 'input' : 'output';
+    const json = z.toJSONSchema(schema, { target: 'draft-2020-12', io });
+    files.set(`config/schemas/${name}.schema.json`, `${JSON.stringify(json, null, 2)}\n`);
+  }
+  files.set('docs/settings.md', settingsReference());
+  return files;
+}
+
+function settingsReference(): string {
+  const rows = Object.entries(SETTINGS).map(([key, s]: [string, Setting]) => {
+    const value = s.default === '' || s.default === null ? '' : `\`${JSON.stringify(s.default)}\``;
+    const argument = s.argument === null ? '(secret: none)' : `\`--${s.argument}\``;
+    return `| \`${key}\` | ${s.doc} | ${value} | ${s.unit ?? ''} | ${argument} | \`${s.environment}\` |`;
+  });
+  return `# Settings of the agent
+
+Generated from \`config/agent.ts\` by \`npm run schemas\`; do not edit. Order of precedence: settings file (JSON or YAML,
+\`--config FILE\`), then environment, then arguments. A key such as \`mqtt.url\` is \`url\` within \`mqtt\` in the file.
+Unknown keys are refused.
+
+| setting | meaning | default | unit | argument | environment |
+| --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+if (import.meta.main) {
+  const root = new URL('..', import.meta.url);
+  for (const folder of ['config/schemas', 'docs']) mkdirSync(new URL(folder, root), { recursive: true });
+  for (const [path, content] of generated()) writeFileSync(new URL(path, root), content);
+}

@@ -1,0 +1,41 @@
+/** How a threshold is derived from calibration scores: the rules and their parameters. */
+import { z } from 'zod';
+
+/** Share of good captures that may be called for review by mistake, in (0, 1). */
+const alpha = z.number().gt(0).lt(1).describe('Promised share of false alarms among good captures.');
+
+export const thresholdRule = z
+  .discriminatedUnion('rule', [
+    z.strictObject({
+      rule: z.literal('conformal'),
+      alpha: alpha.default(0.05),
+    }),
+    z.strictObject({
+      rule: z.literal('mean-std'),
+      k: z.number().min(-100).max(100).default(1).describe('Standard deviations above the mean.'),
+    }),
+    z.strictObject({
+      rule: z.literal('quantile'),
+      q: z.number().gt(0).lt(1).default(0.95).describe('Quantile of the calibration scores.'),
+    }),
+    z.strictObject({
+      rule: z.literal('fixed'),
+      value: z.number().describe('Scores above this value are called for review.'),
+    }),
+  ])
+  .describe('Rule by which the threshold follows from the calibration scores.');
+
+export type ThresholdRule = z.infer<typeof thresholdRule>;
+
+/** A rule together with the bounds that it gave: a score outside `[lower, upper]` is called for review. */
+export const threshold = z.strictObject({
+  rule: thresholdRule,
+  upper: z.number().describe('Scores above this are called for review.'),
+  lower: z.number().nullable().describe('Scores below this are called for review; null: no lower bound.'),
+  revision: z
+    .int()
+    .min(1)
+    .describe('Counts up with every change on this device; 1 is the bundle as delivered.'),
+});
+
+export type Threshold = z.infer<typeof threshold>;

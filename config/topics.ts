@@ -1,0 +1,113 @@
+/** What the agent says and hears over MQTT beside verdicts: topics and payloads. */
+import { z } from 'zod';
+import { threshold, thresholdRule } from './threshold.ts';
+
+/** Topic level: no `/`, `+`, `#`, NUL or whitespace at the ends. */
+export const topicLevel = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[A-Za-z0-9_.:-]+$/, 'letters, digits, and _ . : - only');
+
+export interface Topics {
+  readonly state: string;
+  readonly info: string;
+  readonly health: string;
+  readonly verdict: string;
+  readonly desired: string;
+  readonly reported: string;
+}
+
+/** Topics of one device: `<root>/v1/<site>/<device>/...`. */
+export function topics(root: string, site: string, device: string): Topics {
+  const base = `${root}/v1/${site}/${device}`;
+  return {
+    state: `${base}/state`,
+    info: `${base}/info`,
+    health: `${base}/health`,
+    verdict: `${base}/verdict`,
+    desired: `${base}/config/desired`,
+    reported: `${base}/config/reported`,
+  };
+}
+
+const instant = z.iso.datetime();
+
+/** Conditions that need somebody's attention while the agent runs. */
+export const ALERTS = {
+  'watch-missing': 'The watched folder is missing or unreadable.',
+  'watch-degraded': 'File events are not available; the folder is swept instead.',
+  'disk-full': 'The state folder has no space left; scoring waits.',
+  'ledger-failing': 'The ledger cannot be written; scoring waits.',
+  'scorer-failing': 'The scoring process does not start; captures wait.',
+} as const;
+
+export type Alert = keyof typeof ALERTS;
+
+/** `state`: retained; `lost` is the last will. */
+export const state = z.object({
+  schema: z.literal('plumbline/state/1'),
+  state: z.enum(['starting', 'ready', 'alert', 'stopping', 'lost']),
+  alerts: z.array(
+    z.object({
+      code: z.enum(Object.keys(ALERTS) as [Alert, ...Alert[]]),
+      message: z.string(),
+      since: instant,
+    }),
+  ),
+  at: instant.nullable().describe('null in the last will: the broker says it, not the agent.'),
+});
+export type State = z.infer<typeof state>;
+
+/** `info`: retained; what runs here. */
+export const info = z.object({
+  schema: z.literal('plumbline/info/1'),
+  agent: z.string(),
+  node: z.string(),
+  platform: z.string(),
+  executionProvider: z.string(),
+  startedAt: instant,
+  model: z.object({ name: z.string(), version: z.string(), digest: z.string() }),
+  threshold,
+});
+export type Info = z.infer<typeof info>;
+
+/** `health`: retained, with expiry. */
+export const health = z.object({
+  schema: z.literal('plumbline/health/1'),
+  at: instant,
+  uptimeSeconds: z.number(),
+  queued: z.int().describe('Settled captures that wait for a score.'),
+  unsettled: z.int().describe('Files that are still being written.'),
+  outbox: z.int().describe('Verdicts that wait for the broker.'),
+  verdicts: z
+    .object({ pass: z.int(), review: z.int(), unscorable: z.int() })
+    .describe('Since the ledger began.'),
+  lastVerdictAt: instant.nullable(),
+  diskFreeBytes: z.number(),
+  residentBytes: z.number().describe('Main process; scorers not counted.'),
+  scorerRestarts: z.int(),
+});
+export type Health = z.infer<typeof health>;
+
+/** `config/desired`: what an operator wants. */
+export const desired = z.strictObject({
+  id: z.string().min(1).max(100).describe('Chosen by the sender; comes back in config/reported.'),
+  threshold: thresholdRule,
+});
+export type Desired = z.infer<typeof desired>;
+
+/** `config/reported`: retained; what was done about it, and what holds now. */
+export const reported = z.object({
+  schema: z.literal('plumbline/reported/1'),
+  id: z
+    .string()
+    .nullable()
+    .describe('Id of the desired settings this answers; null: changed by file or at start.'),
+  outcome: z.enum(['applied', 'unchanged', 'refused']),
+  reason: z.string().nullable().describe('Why it was refused.'),
+  source: z.enum(['bundle', 'file', 'mqtt']),
+  threshold,
+  at: instant,
+});
+export type Reported = z.infer<typeof reported>;

@@ -1,0 +1,81 @@
+/** One verdict: what the agent says about one capture, on disk and over MQTT. */
+import { z } from 'zod';
+
+/** Reasons beside a verdict. `unscorable` always has one; `review` says on which side; `pass` has none. */
+export const REASONS = {
+  'above-threshold': 'The score lies above the threshold.',
+  'below-threshold': 'The score lies below the lower threshold.',
+  empty: 'The file holds no bytes.',
+  truncated: 'The file ends before its image is complete.',
+  corrupt: 'The decoder rejects the content.',
+  'unsupported-format': 'The content is no image format that the agent reads.',
+  'too-many-pixels': 'The image has more pixels than limits.pixels allows.',
+  'too-large': 'The file has more bytes than limits.bytes allows.',
+  'not-a-file': 'A folder, socket or device carries the name of an image.',
+  'dangling-link': 'A symbolic link leads nowhere.',
+  unreadable: 'The agent is not permitted to read the file, or reading failed.',
+  vanished: 'The file disappeared before it could be read.',
+  'changed-while-reading': 'The file changed while it was read; its new version gets a verdict of its own.',
+  timeout: 'Decoding and scoring took longer than limits.scoring.',
+  'scorer-crashed': 'The scoring process died on this file twice.',
+} as const;
+
+export type Reason = keyof typeof REASONS;
+const reasons = Object.keys(REASONS) as [Reason, ...Reason[]];
+
+/** Reasons for which a capture cannot be scored. */
+export type UnscorableReason = Exclude<Reason, 'above-threshold' | 'below-threshold'>;
+
+export const verdictWord = z.enum(['pass', 'review', 'unscorable']);
+export type VerdictWord = z.infer<typeof verdictWord>;
+
+const instant = z.iso.datetime().describe('UTC, ISO 8601 with milliseconds.');
+
+export const verdict = z
+  .object({
+    schema: z.literal('plumbline/verdict/1'),
+    id: z.uuid().describe('The same for every repeat of one record: deduplicate by it.'),
+    seq: z.int().min(1).describe('Counts up by one per record of this device; a jump shows a gap.'),
+    site: z.string(),
+    device: z.string(),
+    image: z.object({
+      ref: z
+        .string()
+        .regex(/^[0-9a-f]{32}$/)
+        .describe(
+          'Keyed hash of the name within the watched folder (HMAC-SHA-256 under the site key, 128 bits).',
+        ),
+      bytes: z.int().min(0),
+      width: z.int().nullable().describe('Pixels, as stored; null when not decoded.'),
+      height: z.int().nullable(),
+      format: z.string().nullable().describe('By content: jpeg, png, tiff, webp, gif, ...'),
+    }),
+    verdict: verdictWord,
+    score: z.number().nullable().describe('Larger is more anomalous; null when unscorable.'),
+    p: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullable()
+      .describe(
+        '(1 + calibration scores at least as large) / (n + 1): how rare such a score is among good images.',
+      ),
+    threshold: z.object({
+      value: z.number().describe('Scores above this are called for review.'),
+      lower: z.number().nullable(),
+      rule: z.string(),
+      revision: z.int().min(1),
+    }),
+    reason: z.enum(reasons).nullable(),
+    message: z.string().nullable().describe('The reason in words; never a file name.'),
+    model: z.object({ name: z.string(), version: z.string(), digest: z.string() }),
+    capturedAt: instant.describe('Modification time of the file.'),
+    scoredAt: instant,
+    milliseconds: z.object({
+      decode: z.number().nullable(),
+      score: z.number().nullable(),
+    }),
+  })
+  .describe('Verdict on one capture. A capture is a version of a file: name, size, modification time.');
+
+export type Verdict = z.infer<typeof verdict>;
