@@ -1,0 +1,119 @@
+/** One capture from file to score: read, decode, run the graph. Everything that can go wrong has a reason code. */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open } from 'node:fs/promises';
+import { type Bundle, readBundle } from './bundle.ts';
+import { decode } from './decode.ts';
+import { proveGolden } from './golden.ts';
+import { type Inspection, type Limits, UnscorableError } from './inspection.ts';
+import { type ExecutionProvider, openScorer, type Scorer, type Scores } from './score.ts';
+
+export interface Inspector {
+  readonly bundle: Bundle;
+  readonly scorer: Scorer;
+  /** Inspects the file; never throws for what is wrong with the file. */
+  inspect(file: string): Promise<Inspection>;
+  /** As `inspect`, with the graph's other outputs and the pixels that it saw. */
+  inspectWithMap(file: string): Promise<{ inspection: Inspection; scores?: Scores; pixels?: Uint8Array }>;
+  close(): Promise<void>;
+}
+
+/**
+ * Loads a bundle, verifies it, proves its golden samples on this device and warms up.
+ * @throws BundleError when the bundle is refused.
+ */
+export async function loadInspector(options: {
+  readonly bundlePath: string;
+  readonly executionProvider: ExecutionProvider;
+  readonly threads: number;
+  readonly limits: Limits;
+}): Promise<Inspector> {
+  const bundle = await readBundle(options.bundlePath);
+  const scorer = await openScorer(bundle, options);
+  await proveGolden(bundle, scorer); // also warms up
+  const inspectWithMap: Inspector['inspectWithMap'] = async (file) => {
+    let bytes = new Uint8Array();
+    let sha256: string | null = null;
+    try {
+      const start = performance.now();
+      bytes = await read(file, options.limits);
+      sha256 = createHash('sha256').update(bytes).digest('hex');
+      const decoded = await decode(bytes, bundle.manifest.preprocessing, options.limits);
+      const middle = performance.now();
+      const scores = await scorer.score(decoded.pixels, 1);
+      const score = scores.score[0]!;
+      if (!Number.isFinite(score)) throw new UnscorableError('corrupt', `The graph gave ${score} as score.`);
+      const { pixels, width, height, format } = decoded;
+      const milliseconds = { decode: middle - start, score: performance.now() - middle };
+      const inspection = {
+        outcome: 'scored',
+        score,
+        width,
+        height,
+        format,
+        milliseconds,
+        bytes: bytes.length,
+        sha256,
+      } as const;
+      return { inspection, scores, pixels };
+    } catch (error) {
+      if (!(error instanceof UnscorableError)) throw error;
+      const { reason, message } = error;
+      return { inspection: { outcome: 'unscorable', reason, message, bytes: bytes.length, sha256 } };
+    }
+  };
+  return {
+    bundle,
+    scorer,
+    inspectWithMap,
+    inspect: async (file) => (await inspectWithMap(file)).inspection,
+    close: () => scorer.close(),
+  };
+}
+
+/** Reads a regular file of at most `limits.bytes`. O_NONBLOCK: opening a named pipe must not wait for a writer. */
+async function read(file: string, limits: Limits): Promise<Uint8Array<ArrayBuffer>> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw new UnscorableError('not-a-file', 'A folder, socket or device, not a file.');
+    if (stat.size > limits.bytes)
+      throw new UnscorableError(
+        'too-large',
+        `The file has ${stat.size} bytes; limits.bytes allows ${limits.bytes}.`,
+      );
+    const bytes = new Uint8Array(stat.size);
+    let filled = 0;
+    while (filled < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled);
+      if (bytesRead === 0) break; // shrank meanwhile
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  } catch (error) {
+    if (error instanceof UnscorableError) throw error;
+    throw await readFailure(file, error as NodeJS.ErrnoException);
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function readFailure(file: string, cause: NodeJS.ErrnoException): Promise<UnscorableError> {
+  if (cause.code === 'ENOENT') {
+    const link = await lstat(file).then(
+      (s) => s.isSymbolicLink(),
+      () => false,
+    );
+    return link
+      ? new UnscorableError('dangling-link', 'A symbolic link leads nowhere.', { cause })
+      : new UnscorableError('vanished', 'The file disappeared before it could be read.', { cause });
+  }
+  if (cause.code === 'ENXIO')
+    return new UnscorableError('not-a-file', 'A socket or device, not a file.', { cause });
+  return new UnscorableError(
+    'unreadable',
+    `Reading the file failed (${cause.code}). Check the permissions.`,
+    { cause },
+  );
+}

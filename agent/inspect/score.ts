@@ -1,0 +1,69 @@
+/** Runs the bundle's graph: pixels -> score, map, reconstruction. */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { type Bundle, BundleError } from './bundle.ts';
+
+export type ExecutionProvider = 'cpu' | 'cuda';
+
+export interface Scores {
+  /** float32 `[N]`; larger is more anomalous. */
+  readonly score: Float32Array;
+  /** float32 `[N, mapHeight, mapWidth]`: where each image departs from the good ones. */
+  readonly map: Float32Array;
+  readonly mapHeight: number;
+  readonly mapWidth: number;
+  /** uint8 `[N, height, width, channels]`. */
+  readonly reconstruction: Uint8Array;
+}
+
+export interface Scorer {
+  /** Scores `pixels`, uint8 `[count, height, width, channels]`. */
+  score(pixels: Uint8Array, count: number): Promise<Scores>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the bundle's graph on an execution provider.
+ * @throws BundleError when the provider is not there or the graph does not load; never falls back to another provider.
+ */
+export async function openScorer(
+  bundle: Bundle,
+  options: { readonly executionProvider: ExecutionProvider; readonly threads: number },
+): Promise<Scorer> {
+  const { width, height, channels } = bundle.manifest.preprocessing;
+  const session = await InferenceSession.create(bundle.model, {
+    executionProviders: [options.executionProvider],
+    intraOpNumThreads: options.threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  }).catch((cause: Error) => {
+    throw new BundleError(
+      `The graph does not load on execution provider ${options.executionProvider}: ${cause.message}${hint(options.executionProvider)}`,
+      { cause },
+    );
+  });
+  for (const name of ['score', 'map', 'reconstruction'])
+    if (!session.outputNames.includes(name))
+      throw new BundleError(`The graph has no output "${name}" (it has ${session.outputNames.join(', ')}).`);
+
+  return {
+    async score(pixels, count) {
+      const image = new Tensor('uint8', pixels, [count, height, width, channels]);
+      const results = await session.run({ image });
+      const map = results.map as Tensor;
+      return {
+        score: results.score!.data as Float32Array,
+        map: map.data as Float32Array,
+        mapHeight: map.dims[1]!,
+        mapWidth: map.dims[2]!,
+        reconstruction: results.reconstruction!.data as Uint8Array,
+      };
+    },
+    close: () => session.release(),
+  };
+}
+
+function hint(provider: ExecutionProvider): string {
+  return provider === 'cuda'
+    ? '\nCUDA needs an NVIDIA driver, CUDA 12 with cuDNN 9, and onnxruntime\'s CUDA libraries: run "node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12" once, or set scorer.executionProvider to cpu.'
+    : '';
+}
