@@ -1,0 +1,82 @@
+/** `agent score`: the device's own scoring on files at hand, without ledger or broker. */
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Reason, VerdictWord } from '../config/verdict.ts';
+import { drawBeside } from './inspect/draw.ts';
+import type { Inspector } from './inspect/inspect.ts';
+import { judge } from './inspect/judge.ts';
+
+export interface ScoreLine {
+  /** As given, or found within a folder that was given. */
+  readonly path: string;
+  readonly ref: string;
+  /** null when unscorable; larger is more anomalous. */
+  readonly score: number | null;
+  readonly threshold: number;
+  readonly p: number | null;
+  readonly verdict: VerdictWord;
+  readonly reason: Reason | null;
+  readonly message: string | null;
+  /** PNG with image and map, when maps were asked for. */
+  readonly map?: string;
+}
+
+/** Scores `paths` one after the other; folders are read recursively, in order of name. */
+export async function* scorePaths(
+  inspector: Inspector,
+  paths: readonly string[],
+  options: { readonly mapFolder?: string; readonly refOf: (file: string) => string },
+): AsyncGenerator<ScoreLine> {
+  const { manifest } = inspector.bundle;
+  if (options.mapFolder !== undefined) await mkdir(options.mapFolder, { recursive: true });
+  let count = 0;
+  for await (const file of expand(paths)) {
+    const { inspection, scores, pixels } = await inspector.inspectWithMap(file);
+    const common = { path: file, ref: options.refOf(file), threshold: manifest.threshold.upper };
+    if (inspection.outcome === 'unscorable') {
+      const { reason, message } = inspection;
+      yield { ...common, score: null, p: null, verdict: 'unscorable', reason, message };
+      continue;
+    }
+    const { score } = inspection;
+    const line = {
+      ...common,
+      score,
+      ...judge(score, manifest.threshold, manifest.calibration.scores),
+      message: null,
+    };
+    if (options.mapFolder === undefined || scores === undefined || pixels === undefined) {
+      yield line;
+      continue;
+    }
+    count += 1;
+    const map = path.join(
+      options.mapFolder,
+      `${String(count).padStart(4, '0')}-${path.parse(file).name}.png`,
+    );
+    const size = { width: scores.mapWidth, height: scores.mapHeight };
+    await writeFile(map, await drawBeside(pixels, scores.map, size, manifest));
+    yield { ...line, map };
+  }
+}
+
+/** Files named or found; what does not exist is passed on, so that it gets its verdict. */
+async function* expand(paths: readonly string[]): AsyncGenerator<string> {
+  for (const one of paths) {
+    const isFolder = await stat(one).then(
+      (s) => s.isDirectory(),
+      () => false,
+    );
+    if (!isFolder) {
+      yield one;
+      continue;
+    }
+    const entries = await readdir(one, { withFileTypes: true });
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      const child = path.join(one, entry.name);
+      if (entry.isDirectory()) yield* expand([child]);
+      else if (!entry.name.startsWith('.')) yield child;
+    }
+  }
+}
