@@ -32,7 +32,7 @@ export async function drawMap(
   size: { readonly width: number; readonly height: number },
 ): Promise<Buffer> {
   const pixels = new Uint8Array(map.length * 3);
-  map.forEach((value, i) => pixels.set(heatColour(value / alarm), i * 3));
+  for (const [i, value] of map.entries()) pixels.set(heatColour(value / alarm), i * 3);
   return sharp(pixels, { raw: { ...mapSize, channels: 3 } })
     .resize(size.width, size.height, { fit: 'fill', kernel: 'cubic' })
     .png()
