@@ -1,0 +1,152 @@
+/** Chooses what TensorFlow.js trains on: TensorFlow's C library where it is installed, else onnxruntime. */
+import { existsSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs-core';
+import { nearest } from '../../config/nearest.ts';
+import { BackendError } from './error.ts';
+import { type FoundPackage, findPackage, type MissingPackage } from './find.ts';
+import { PINS, type TensorFlowBackend } from './pins.ts';
+import { loadTensorFlow } from './tensorflow.ts';
+
+/** Best first; `onnx` is part of the repository and always there. */
+export const BACKENDS = ['tfjs-node-gpu', 'tfjs-node', 'onnx'] as const;
+
+export type BackendName = (typeof BACKENDS)[number];
+
+export interface SelectOptions {
+  /** A backend by name, or `auto` for the best one that is here. */
+  wanted: BackendName | 'auto';
+  /** Cache folder of installed backends, from `cacheFolder`. */
+  cache: string;
+  /**
+   * Threads of one kernel for `onnx`; onnxruntime's own choice when left out. TensorFlow takes them from
+   * the environment (`TF_NUM_INTRAOP_THREADS`, `OMP_NUM_THREADS`) when it starts, and from nowhere else.
+   */
+  threads?: number;
+}
+
+export interface SelectedBackend {
+  wanted: BackendName | 'auto';
+  got: BackendName;
+  /** Why this one, and why none of the better ones; one sentence without a full stop. */
+  why: string;
+  /** Where kernels run: `CPU` or `GPU`. */
+  device: string;
+  /** The library under it, such as "TensorFlow 2.13.1". */
+  library: string;
+  /** The trainer's own tfjs-core, with this backend current. */
+  tf: typeof tf;
+}
+
+/** One backend that may be tried, and what speaks against those before it. */
+export interface Candidate {
+  got: BackendName;
+  why: string;
+  found?: FoundPackage;
+}
+
+/** What is here, as {@link findPackage} saw it, and whether an NVIDIA device is. */
+export interface Inventory {
+  packages: Readonly<Record<TensorFlowBackend, FoundPackage | MissingPackage>>;
+  gpu: boolean;
+}
+
+/**
+ * Makes a backend the current one of tfjs. Call it once, before the first tensor is made.
+ *
+ * @throws BackendError when the backend wanted by name is not there or does not start; never for `auto`,
+ *   which goes on to the next one and says so in `why`.
+ */
+export async function selectBackend(options: SelectOptions): Promise<SelectedBackend> {
+  const { wanted, cache, threads } = options;
+  const failures: string[] = [];
+  for (const candidate of candidates(wanted, takeInventory(cache))) {
+    try {
+      const started = await startBackend(candidate, threads);
+      const why = [...failures, candidate.why].join('; ');
+      return { wanted, got: candidate.got, why, ...started, tf };
+    } catch (error) {
+      if (wanted !== 'auto' || candidate.got === 'onnx' || !(error instanceof BackendError)) throw error;
+      failures.push(`${candidate.got} did not start (${error.message})`);
+    }
+  }
+  throw new BackendError('no training backend is left to try');
+}
+
+/** The one line that a run prints first: "backend: wanted auto, got onnx (onnxruntime 1.30.0 on the CPU), because ...". */
+export function describeBackend(selected: SelectedBackend): string {
+  const { wanted, got, library, device, why } = selected;
+  return `backend: wanted ${wanted}, got ${got} (${library} on the ${device}), because ${why}`;
+}
+
+/** Checks a name from a command line. @throws BackendError with the names there are. */
+export function parseBackend(text: string): BackendName | 'auto' {
+  const names = ['auto', ...BACKENDS] as const;
+  const name = names.find((name) => name === text);
+  if (name !== undefined) return name;
+  const near = nearest(text, names);
+  const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+  throw new BackendError(`There is no backend "${text}". There are ${names.join(', ')}.${hint}`);
+}
+
+/**
+ * Which backends to try, in order. With `auto` the GPU package is first only where an NVIDIA device is:
+ * without one it would run on the CPU, with an older start-up and no gain over tfjs-node.
+ *
+ * @throws BackendError when a backend is wanted by name and is not there.
+ */
+export function candidates(wanted: BackendName | 'auto', inventory: Inventory): Candidate[] {
+  if (wanted === 'onnx') return [{ got: 'onnx', why: 'it was asked for' }];
+  if (wanted !== 'auto') {
+    const found = inventory.packages[wanted];
+    if ('missing' in found) throw new BackendError(`${wanted} ${found.missing}. ${installHint(wanted)}`);
+    const aside = wanted === 'tfjs-node-gpu' && !inventory.gpu ? ', though no NVIDIA device is here' : '';
+    return [{ got: wanted, why: `it was asked for${aside}`, found }];
+  }
+  const against: string[] = [];
+  const list: Candidate[] = [];
+  const add = (got: BackendName, reason: string, found?: FoundPackage): void => {
+    list.push({ got, why: [...against, reason].join('; '), ...(found && { found }) });
+  };
+  const { 'tfjs-node-gpu': gpu, 'tfjs-node': cpu } = inventory.packages;
+  if ('missing' in gpu) against.push(`tfjs-node-gpu ${gpu.missing}`);
+  else if (inventory.gpu) add('tfjs-node-gpu', 'it is the fastest one here', gpu);
+  else against.push('tfjs-node-gpu is installed, but no NVIDIA device is here');
+  if ('missing' in cpu) against.push(`tfjs-node ${cpu.missing} (\`trainer backend install tfjs-node\`)`);
+  else add('tfjs-node', 'it is the fastest one on a CPU', cpu);
+  add('onnx', 'it is always here');
+  return list;
+}
+
+/** Looks for both TensorFlow packages and for an NVIDIA device (its kernel driver's node, or WSL's). */
+export function takeInventory(cache: string): Inventory {
+  return {
+    packages: {
+      'tfjs-node-gpu': findPackage('tfjs-node-gpu', cache),
+      'tfjs-node': findPackage('tfjs-node', cache),
+    },
+    gpu: existsSync('/dev/nvidiactl') || existsSync('/dev/dxg'),
+  };
+}
+
+/** What to do when a backend is missing. */
+export function installHint(backend: TensorFlowBackend): string {
+  const { download, disk } = PINS[backend];
+  return `Install it with \`trainer backend install ${backend}\` (downloads ${download} MB, takes ${disk} MB), or use --backend auto.`;
+}
+
+/** Starts one candidate and makes it current. @throws BackendError when TensorFlow does not start. */
+export async function startBackend(
+  candidate: Candidate,
+  threads?: number,
+): Promise<{ library: string; device: string }> {
+  if (candidate.found !== undefined) {
+    const { version, device } = await loadTensorFlow(candidate.found);
+    return { library: `TensorFlow ${version}`, device };
+  }
+  // Loaded only now: onnxruntime and TensorFlow each start a pool of threads in the process that loads them.
+  const { registerOnnxBackend } = await import('../../convert/backend.ts');
+  registerOnnxBackend(threads === undefined ? {} : { threads });
+  await tf.setBackend('onnx');
+  const { env } = await import('onnxruntime-node');
+  return { library: `onnxruntime ${env.versions.node}`, device: 'CPU' };
+}
