@@ -1,0 +1,34 @@
+/** Captures and verdicts as the agent makes them, for tests of what becomes of them. */
+
+import type { Capture } from '../../agent/capture.ts';
+import { captureId, imageRef } from '../../agent/deliver/identity.ts';
+import type { Verdict } from '../../config/verdict.ts';
+
+export const KEY = Buffer.alloc(32, 7);
+export const DEVICE = 'camera-1';
+
+export function capture(name: string, more: Partial<Capture> = {}): Capture {
+  return { name, size: 1234, modifiedNanoseconds: 1_753_000_000_123_456_789n, kind: 'file', ...more };
+}
+
+/** Makes the verdict on `of`; `padding` lengthens its message, in characters. */
+export function verdictOn(of: Capture, padding = 0): (seq: number) => Verdict {
+  return (seq) => ({
+    schema: 'plumbline/verdict/1',
+    id: captureId(KEY, DEVICE, of),
+    seq,
+    site: 'site',
+    device: DEVICE,
+    image: { ref: imageRef(KEY, of.name), bytes: of.size, width: 64, height: 48, format: 'png' },
+    verdict: 'pass',
+    score: 0.25,
+    p: 0.5,
+    threshold: { value: 0.5, lower: null, rule: 'conformal', revision: 1 },
+    reason: null,
+    message: padding === 0 ? null : 'x'.repeat(padding),
+    model: { name: 'phantom', version: '1', digest: `sha256:${'0'.repeat(64)}` },
+    capturedAt: '2026-01-02T03:04:05.678Z',
+    scoredAt: '2026-01-02T03:04:06.789Z',
+    milliseconds: { decode: 1.5, score: 2.5 },
+  });
+}
