@@ -1,0 +1,125 @@
+import type { Graph, Initializer, Node } from './graph.ts';
+import { sameShape } from './shapes.ts';
+
+/** A dimension that grows with the batch: factor * N + offset. */
+interface Affine {
+  readonly factor: number;
+  readonly offset: number;
+}
+
+/**
+ * Joins two traces of one function, made with two batch sizes, into a graph with an open batch dimension N.
+ *
+ * The graphs must be equal but for int64 constants (shapes, slice bounds). Where those differ they are an affine
+ * function of the batch size: a single such dimension of a Reshape becomes -1, anything else is computed from the
+ * first input's shape. Any other difference is an error, since the function then does something else for each batch
+ * size. Returns the first graph, changed.
+ */
+export function mergeTraces(a: Graph, b: Graph, batches: readonly [number, number]): Graph {
+  const merger = new Merger(a, b, batches);
+  for (const ports of ['inputs', 'outputs'] as const)
+    a[ports].forEach((port, i) => {
+      port.dims = port.dims.map((d, k) =>
+        merger.portDimension(Number(d), Number(b[ports][i]?.dims[k]), port.name),
+      );
+    });
+  if (a.nodes.length !== b.nodes.length) throw differs('the number of operations');
+  const nodes = a.nodes;
+  a.nodes = [];
+  nodes.forEach((node, i) => {
+    merger.joinNode(node, b.nodes[i]!);
+    a.nodes.push(node);
+  });
+  return a;
+}
+
+class Merger {
+  readonly #a: Graph;
+  readonly #b: Graph;
+  readonly #batches: readonly [number, number];
+
+  constructor(a: Graph, b: Graph, batches: readonly [number, number]) {
+    this.#a = a;
+    this.#b = b;
+    this.#batches = batches;
+  }
+
+  portDimension(x: number, y: number, port: string): number | string {
+    if (x === y) return x;
+    const { factor, offset } = this.#affine(x, y, `the size of ${port}`);
+    return `${factor === 1 ? '' : factor}N${offset === 0 ? '' : `${offset > 0 ? '+' : ''}${offset}`}`;
+  }
+
+  joinNode(node: Node, other: Node): void {
+    const equal =
+      node.type === other.type &&
+      node.inputs.length === other.inputs.length &&
+      node.outputs.join() === other.outputs.join() &&
+      JSON.stringify(node.attributes) === JSON.stringify(other.attributes);
+    if (!equal) throw differs(`an operation (${node.type})`);
+    node.inputs = node.inputs.map((name, i) => {
+      const [x, y] = [this.#a.initializers.get(name), this.#b.initializers.get(other.inputs[i]!)];
+      if (x && y) return this.#joinConstant(node, i, name, x, y);
+      if (name !== other.inputs[i]) throw differs(`an input of an operation (${node.type})`);
+      return name;
+    });
+  }
+
+  #joinConstant(node: Node, index: number, name: string, x: Initializer, y: Initializer): string {
+    if (x.type !== y.type || x.data.length !== y.data.length) throw differs(`a constant of ${node.type}`);
+    if (x.type !== 'int64' || x.weight) {
+      if (!sameShape(x.dims, y.dims) || !sameData(x.data, y.data))
+        throw differs(`a constant of ${node.type}, or random numbers are drawn in it`);
+      return name;
+    }
+    const parts = Array.from(x.data, (v, i) =>
+      v === y.data[i] ? v : this.#affine(v, y.data[i]!, `a constant of ${node.type}`),
+    );
+    const open = parts.filter((p) => typeof p !== 'number').length;
+    if (open === 0) return name;
+    if (node.type === 'Reshape' && index === 1 && open === 1 && !parts.includes(0))
+      return this.#a.ints(parts.map((p) => (typeof p === 'number' ? p : -1)));
+    return this.#computed(parts);
+  }
+
+  /** Nodes that compute a vector of sizes from the batch size. They land before the node being joined. */
+  #computed(parts: ReadonlyArray<number | Affine>): string {
+    const g = this.#a;
+    const [input, axis] = this.#batchAxis();
+    const shape = g.op('Shape', [input]);
+    const batch = g.op('Slice', [shape, g.ints([axis]), g.ints([axis + 1])]);
+    const names = parts.map((part) => {
+      if (typeof part === 'number') return g.ints([part]);
+      const scaled = part.factor === 1 ? batch : g.op('Mul', [batch, g.ints([part.factor])]);
+      return part.offset === 0 ? scaled : g.op('Add', [scaled, g.ints([part.offset])]);
+    });
+    return names.length === 1 ? names[0]! : g.op('Concat', names, { axis: 0 });
+  }
+
+  #batchAxis(): [string, number] {
+    for (const { name, dims } of this.#a.inputs) {
+      const axis = dims.indexOf('N');
+      if (axis >= 0) return [name, axis];
+    }
+    throw new Error('no input has an open dimension');
+  }
+
+  #affine(x: number, y: number, what: string): Affine {
+    const [m, n] = this.#batches;
+    const factor = (y - x) / (n - m);
+    if (!Number.isInteger(factor)) throw differs(what);
+    return { factor, offset: x - factor * m };
+  }
+}
+
+function sameData(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  return true;
+}
+
+function differs(what: string): Error {
+  return new Error(
+    `the function does not do the same for every batch size: ${what} changes with it in a way that a graph ` +
+      'cannot express. Use tensor operations that work on any batch, or give a fixed batch size',
+  );
+}

@@ -1,0 +1,127 @@
+import type { Graph } from '../graph.ts';
+import { channelsFirst, type Value } from '../values.ts';
+import { type Handler, type HandlerTable, handler } from './handler.ts';
+
+interface ResizeAttrs {
+  alignCorners?: boolean;
+  halfPixelCenters?: boolean;
+}
+
+interface ForwardAttrs extends ResizeAttrs {
+  /** [height, width] */
+  size: [number, number];
+}
+
+/** Resizing of [N, H, W, C] images, and its gradients. */
+export const RESIZE: HandlerTable = {
+  ResizeNearestNeighbor: handler<ForwardAttrs>({
+    outputs: ({ images }, { size }) => [
+      { shape: [images!.shape[0]!, ...size, images!.shape[3]!], dtype: images!.dtype },
+    ],
+    emit: (g, { images }, attrs, [out]) => {
+      out!.channelsFirst = nearest(g, images!, attrs);
+    },
+  }),
+  ResizeBilinear: handler<ForwardAttrs>({
+    outputs: ({ images }, { size }) => [
+      { shape: [images!.shape[0]!, ...size, images!.shape[3]!], dtype: 'float32' },
+    ],
+    emit: (g, { images }, attrs, [out]) => {
+      const name = channelsFirst(g, images!);
+      const float = images!.dtype === 'float32' ? name : g.cast(name, 'float32');
+      out!.channelsFirst = resize(g, float, attrs.size, 'linear', coordinates(attrs));
+    },
+  }),
+  ResizeNearestNeighborGrad: gradient(nearestWeights),
+  ResizeBilinearGrad: gradient(bilinearWeights),
+};
+
+/**
+ * A whole factor is a Resize; for any other, single precision inside onnxruntime could round to another
+ * neighbour than TensorFlow.js does, so that rows and columns are gathered by index.
+ */
+function nearest(g: Graph, images: Value, attrs: ForwardAttrs): string {
+  const [height, width] = [images.shape[1]!, images.shape[2]!];
+  const [outHeight, outWidth] = attrs.size;
+  const name = channelsFirst(g, images);
+  if (!attrs.alignCorners && outHeight % height === 0 && outWidth % width === 0)
+    return resize(g, name, attrs.size, 'nearest', 'asymmetric');
+  const rows = g.ints(neighbours(height, outHeight, attrs));
+  const columns = g.ints(neighbours(width, outWidth, attrs));
+  return g.op('Gather', [g.op('Gather', [name, rows], { axis: 2 }), columns], { axis: 3 });
+}
+
+function resize(
+  g: Graph,
+  name: string,
+  size: readonly number[],
+  mode: string,
+  transformation: string,
+): string {
+  const attributes = { mode, coordinate_transformation_mode: transformation, axes: [2, 3] };
+  const rounding = mode === 'nearest' ? { nearest_mode: 'floor' } : {};
+  return g.op('Resize', [name, '', '', g.ints(size)], { ...attributes, ...rounding });
+}
+
+function coordinates(attrs: ResizeAttrs): string {
+  if (attrs.alignCorners) return 'align_corners';
+  return attrs.halfPixelCenters ? 'half_pixel' : 'asymmetric';
+}
+
+/** dx = A^T dy B, where A and B interpolate rows and columns; for whole nearest factors a sum over blocks. */
+function gradient(weights: (from: number, to: number, attrs: ResizeAttrs) => Float32Array): Handler {
+  return handler<ResizeAttrs>({
+    outputs: ({ images }) => [images!],
+    emit: (g, { images, dy }, attrs, [out]) => {
+      const [n, height, width, channels] = images!.shape as [number, number, number, number];
+      const [outHeight, outWidth] = [dy!.shape[1]!, dy!.shape[2]!];
+      const name = channelsFirst(g, dy!);
+      const whole = outHeight % height === 0 && outWidth % width === 0 && !attrs.alignCorners;
+      if (weights === nearestWeights && whole) {
+        const blocks = g.reshape(name, [n, channels, height, outHeight / height, width, outWidth / width]);
+        out!.channelsFirst = g.op('ReduceSum', [blocks, g.ints([3, 5])], { keepdims: 0 });
+        return;
+      }
+      const rows = g.constant('float32', [outHeight, height], weights(height, outHeight, attrs));
+      const columns = g.constant('float32', [outWidth, width], weights(width, outWidth, attrs));
+      const transposed = g.op('Transpose', [rows], { perm: [1, 0] });
+      out!.channelsFirst = g.op('MatMul', [transposed, g.op('MatMul', [name, columns])]);
+    },
+  });
+}
+
+/** Input pixels per output pixel: tfjs-backend-cpu kernels/ResizeBilinear.js. */
+function scaleOf(from: number, to: number, attrs: ResizeAttrs): number {
+  return attrs.alignCorners && to > 1 ? (from - 1) / (to - 1) : from / to;
+}
+
+/** The input index that each output index copies: tfjs-backend-cpu kernels/ResizeNearestNeighbor.js. */
+function neighbours(from: number, to: number, attrs: ResizeAttrs): number[] {
+  const scale = scaleOf(from, to, attrs);
+  return Array.from({ length: to }, (_, i) => {
+    const position = attrs.halfPixelCenters ? scale * (i + 0.5) : scale * i;
+    return Math.min(from - 1, attrs.alignCorners ? Math.round(position) : Math.floor(position));
+  });
+}
+
+/** Row-major [to, from]: how much of each input index each output index takes. */
+function nearestWeights(from: number, to: number, attrs: ResizeAttrs): Float32Array {
+  const weights = new Float32Array(to * from);
+  neighbours(from, to, attrs).forEach((source, i) => {
+    weights[i * from + source] = 1;
+  });
+  return weights;
+}
+
+function bilinearWeights(from: number, to: number, attrs: ResizeAttrs): Float32Array {
+  const weights = new Float32Array(to * from);
+  const scale = scaleOf(from, to, attrs);
+  for (let i = 0; i < to; i++) {
+    const position = Math.max(0, attrs.halfPixelCenters ? (i + 0.5) * scale - 0.5 : i * scale);
+    const low = Math.min(from - 1, Math.floor(position));
+    const high = Math.min(from - 1, low + 1);
+    weights[i * from + low]! += 1 - (position - low);
+    weights[i * from + high]! += position - low;
+  }
+  return weights;
+}

@@ -1,0 +1,27 @@
+import { ARITHMETIC } from './arithmetic.ts';
+import { CONVOLUTION } from './conv.ts';
+import { CONVOLUTION_GRADIENTS } from './convolution_gradients.ts';
+import { ELEMENTWISE } from './elementwise.ts';
+import type { HandlerTable } from './handler.ts';
+import { INDEX } from './index.ts';
+import { MATRIX } from './matrix.ts';
+import { NORM } from './norm.ts';
+import { POOL } from './pool.ts';
+import { REDUCE } from './reduce.ts';
+import { RESIZE } from './resize.ts';
+import { SHAPE } from './shape.ts';
+
+/** Every TensorFlow.js kernel that has a translation to ONNX. Training and export both read this one table. */
+export const KERNELS: HandlerTable = {
+  ...ELEMENTWISE,
+  ...ARITHMETIC,
+  ...REDUCE,
+  ...SHAPE,
+  ...INDEX,
+  ...MATRIX,
+  ...CONVOLUTION,
+  ...CONVOLUTION_GRADIENTS,
+  ...POOL,
+  ...RESIZE,
+  ...NORM,
+};

@@ -1,0 +1,96 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import * as onnx from 'onnx-buf';
+import {
+  type Attribute,
+  assertConsistent,
+  type Graph,
+  type Initializer,
+  type Node,
+  ONNX_TYPE,
+  type Port,
+} from './graph.ts';
+
+/** AttributeProto.AttributeType of onnx.proto. */
+const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+
+/**
+ * The graph as a serialised ONNX ModelProto: IR version 8, operator set 18, little-endian raw data.
+ * Equal graphs give equal bytes.
+ */
+export function serializeModel(graph: Graph): Uint8Array<ArrayBuffer> {
+  assertConsistent(graph);
+  const domains = [{ domain: '', version: 18n }];
+  if (graph.nodes.some((n) => n.domain === 'com.microsoft'))
+    domains.push({ domain: 'com.microsoft', version: 1n });
+  const model = create(onnx.ModelProtoSchema, {
+    irVersion: 8n,
+    producerName: 'plumbline',
+    opsetImport: domains.map((d) => create(onnx.OperatorSetIdProtoSchema, d)),
+    graph: create(onnx.GraphProtoSchema, {
+      name: 'plumbline',
+      initializer: [...graph.initializers].map(([name, value]) => tensorProto(name, value)),
+      input: graph.inputs.map(valueInfo),
+      output: graph.outputs.map(valueInfo),
+      node: graph.nodes.map(nodeProto),
+    }),
+  });
+  return toBinary(onnx.ModelProtoSchema, model);
+}
+
+function nodeProto(node: Node, index: number): onnx.NodeProto {
+  return create(onnx.NodeProtoSchema, {
+    name: `${node.type}_${index}`,
+    opType: node.type,
+    domain: node.domain,
+    input: node.inputs,
+    output: node.outputs,
+    attribute: Object.entries(node.attributes).map(([name, value]) => attributeProto(name, value)),
+  });
+}
+
+function attributeProto(name: string, value: Attribute): onnx.AttributeProto {
+  if (typeof value === 'string')
+    return create(onnx.AttributeProtoSchema, {
+      name,
+      type: ATTRIBUTE.string,
+      s: new TextEncoder().encode(value),
+    });
+  if (typeof value === 'number')
+    return create(onnx.AttributeProtoSchema, { name, type: ATTRIBUTE.int, i: BigInt(value) });
+  if ('float' in value)
+    return create(onnx.AttributeProtoSchema, { name, type: ATTRIBUTE.float, f: value.float });
+  return create(onnx.AttributeProtoSchema, { name, type: ATTRIBUTE.ints, ints: value.map(BigInt) });
+}
+
+function valueInfo({ name, type, dims }: Port): onnx.ValueInfoProto {
+  const dim = dims.map((d) =>
+    create(onnx.TensorShapeProto_DimensionSchema, {
+      value: typeof d === 'string' ? { case: 'dimParam', value: d } : { case: 'dimValue', value: BigInt(d) },
+    }),
+  );
+  const shape = create(onnx.TensorShapeProtoSchema, { dim });
+  const tensor = create(onnx.TypeProto_TensorSchema, { elemType: ONNX_TYPE[type], shape });
+  const typeProto = create(onnx.TypeProtoSchema, { value: { case: 'tensorType', value: tensor } });
+  return create(onnx.ValueInfoProtoSchema, { name, type: typeProto });
+}
+
+function tensorProto(name: string, { type, dims, data }: Initializer): onnx.TensorProto {
+  const values = typedArray(type, data);
+  const rawData = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+  return create(onnx.TensorProtoSchema, { name, dataType: ONNX_TYPE[type], dims: dims.map(BigInt), rawData });
+}
+
+function typedArray(type: Initializer['type'], data: ArrayLike<number>) {
+  switch (type) {
+    case 'float32':
+      return data instanceof Float32Array ? data : Float32Array.from(data);
+    case 'float64':
+      return Float64Array.from(data);
+    case 'int32':
+      return data instanceof Int32Array ? data : Int32Array.from(data);
+    case 'int64':
+      return BigInt64Array.from(Array.from(data, BigInt));
+    default:
+      return data instanceof Uint8Array ? data : Uint8Array.from(data);
+  }
+}
