@@ -25,14 +25,14 @@ export interface ScoreLine {
 export async function* scorePaths(
   inspector: Inspector,
   paths: readonly string[],
-  options: { readonly mapFolder?: string; readonly refOf: (file: string) => string },
+  options: { readonly mapFolder?: string; readonly refOf: (name: string) => string },
 ): AsyncGenerator<ScoreLine> {
   const { manifest } = inspector.bundle;
   if (options.mapFolder !== undefined) await mkdir(options.mapFolder, { recursive: true });
   let count = 0;
-  for await (const file of expand(paths)) {
+  for await (const { file, name } of expand(paths)) {
     const { inspection, scores, pixels } = await inspector.inspectWithMap(file);
-    const common = { path: file, ref: options.refOf(file), threshold: manifest.threshold.upper };
+    const common = { path: file, ref: options.refOf(name), threshold: manifest.threshold.upper };
     if (inspection.outcome === 'unscorable') {
       const { reason, message } = inspection;
       yield { ...common, score: null, p: null, verdict: 'unscorable', reason, message };
@@ -60,23 +60,26 @@ export async function* scorePaths(
   }
 }
 
-/** Files named or found; what does not exist is passed on, so that it gets its verdict. */
-async function* expand(paths: readonly string[]): AsyncGenerator<string> {
+/** Files named or found, with their names within the folder given; what does not exist is passed on for its verdict. */
+async function* expand(
+  paths: readonly string[],
+  prefix = '',
+): AsyncGenerator<{ readonly file: string; readonly name: string }> {
   for (const one of paths) {
     const isFolder = await stat(one).then(
       (s) => s.isDirectory(),
       () => false,
     );
     if (!isFolder) {
-      yield one;
+      yield { file: one, name: prefix + path.basename(one) };
       continue;
     }
     const entries = await readdir(one, { withFileTypes: true });
     entries.sort((a, b) => (a.name < b.name ? -1 : 1));
     for (const entry of entries) {
       const child = path.join(one, entry.name);
-      if (entry.isDirectory()) yield* expand([child]);
-      else if (!entry.name.startsWith('.')) yield child;
+      if (entry.isDirectory()) yield* expand([child], `${prefix}${entry.name}/`);
+      else if (!entry.name.startsWith('.')) yield { file: child, name: prefix + entry.name };
     }
   }
 }

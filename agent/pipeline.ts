@@ -1,0 +1,135 @@
+/** From a settled capture to its record: score, look again, judge, commit. Nothing is published from here. */
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Alert } from '../config/topics.ts';
+import type { Verdict } from '../config/verdict.ts';
+import { type Capture, sameCapture } from './capture.ts';
+import type { Ledger } from './deliver/ledger.ts';
+import { LedgerWriteError } from './deliver/transaction.ts';
+import type { Inspection } from './inspect/inspection.ts';
+
+/** How often a full disk or failing ledger is tried again, milliseconds. */
+const RETRY = 1000;
+
+export interface PipelineOptions {
+  /** The watched folder. */
+  readonly folder: string;
+  /** Captures in work at the same time. */
+  readonly concurrency: number;
+  readonly inspect: (file: string) => Promise<Inspection>;
+  /** The capture that stands at a name now; null when there is none. */
+  readonly look: (name: string) => Promise<Capture | null>;
+  /** Why nothing may be scored now (a full disk), or null. */
+  readonly obstacle: () => Promise<string | null>;
+  readonly ledger: Pick<Ledger, 'record'>;
+  readonly verdictOf: (capture: Capture, inspection: Inspection, seq: number) => Verdict;
+  readonly onRecorded: (verdict: Verdict, capture: Capture) => void;
+  /** A file changed while it was read: its new version is to be considered. */
+  readonly onChanged: (name: string) => void;
+  readonly onCondition: (code: Alert, message: string | null) => void;
+}
+
+export interface Pipeline {
+  add(capture: Capture): void;
+  /** Settled captures without a record. */
+  readonly queued: number;
+  /** Resolves when nothing is queued or in work. */
+  idle(): Promise<void>;
+  /** Lets captures in work end for at most `milliseconds`; the rest is found again at the next start. */
+  close(milliseconds: number): Promise<void>;
+}
+
+/** Starts the pipeline. The newest capture comes first: somebody waits for it. */
+export function startPipeline(options: PipelineOptions): Pipeline {
+  const queue: Capture[] = [];
+  const working = new Set<Promise<void>>();
+  const stop = new AbortController();
+  const idleWaiters: (() => void)[] = [];
+
+  const next = () => {
+    while (!stop.signal.aborted && working.size < options.concurrency && queue.length > 0) {
+      const work = handle(queue.pop()!, options, stop.signal).finally(() => {
+        working.delete(work);
+        next();
+      });
+      working.add(work);
+    }
+    if (working.size === 0 && queue.length === 0) for (const resolve of idleWaiters.splice(0)) resolve();
+  };
+
+  return {
+    add(capture) {
+      queue.push(capture);
+      next();
+    },
+    get queued() {
+      return queue.length + working.size;
+    },
+    async idle() {
+      if (working.size === 0 && queue.length === 0) return;
+      await new Promise<void>((resolve) => idleWaiters.push(resolve));
+    },
+    async close(milliseconds) {
+      stop.abort();
+      const timer = new AbortController();
+      await Promise.race([
+        Promise.all(working),
+        delay(milliseconds, undefined, { signal: timer.signal }).catch(() => {}),
+      ]);
+      timer.abort();
+    },
+  };
+}
+
+async function handle(capture: Capture, options: PipelineOptions, stop: AbortSignal): Promise<void> {
+  if (!(await clear(options, stop))) return;
+  let inspection = await options.inspect(path.join(options.folder, capture.name));
+  const now = await options.look(capture.name);
+  // What vanished after it was read was read as it stood; what changed may have been read half old, half new.
+  const changed = now !== null && !sameCapture(now, capture);
+  if (changed)
+    inspection = {
+      outcome: 'unscorable',
+      reason: 'changed-while-reading',
+      message: 'The file changed while it was read; its new version gets a verdict of its own.',
+      bytes: inspection.bytes,
+      sha256: null,
+    };
+  const verdict = await record(capture, inspection, options, stop);
+  if (verdict !== null) options.onRecorded(verdict, capture);
+  if (changed) options.onChanged(capture.name);
+}
+
+/** Waits until nothing stands in the way. False: stopped meanwhile. */
+async function clear(options: PipelineOptions, stop: AbortSignal): Promise<boolean> {
+  for (;;) {
+    const obstacle = await options.obstacle();
+    options.onCondition('disk-full', obstacle);
+    if (obstacle === null || stop.aborted) return !stop.aborted;
+    await delay(RETRY, undefined, { signal: stop }).catch(() => {});
+  }
+}
+
+/** Commits the verdict, again and again until it is on disk. null: stopped before it was. */
+async function record(
+  capture: Capture,
+  inspection: Inspection,
+  options: PipelineOptions,
+  stop: AbortSignal,
+): Promise<Verdict | null> {
+  for (;;) {
+    try {
+      const verdict = options.ledger.record(capture, inspection.sha256, (seq) =>
+        options.verdictOf(capture, inspection, seq),
+      );
+      options.onCondition('ledger-failing', null);
+      options.onCondition('disk-full', null);
+      return verdict;
+    } catch (error) {
+      if (!(error instanceof LedgerWriteError)) throw error;
+      options.onCondition(error.alert, error.message);
+    }
+    if (stop.aborted) return null;
+    await delay(RETRY, undefined, { signal: stop }).catch(() => {});
+  }
+}

@@ -1,0 +1,66 @@
+/** Puts a verdict together: what was seen, what was judged, by which threshold and model. */
+import type { Manifest } from '../config/bundle.ts';
+import type { Threshold } from '../config/threshold.ts';
+import type { Verdict } from '../config/verdict.ts';
+import type { Capture } from './capture.ts';
+import { captureId, imageRef } from './deliver/identity.ts';
+import type { Inspection } from './inspect/inspection.ts';
+import { judge } from './inspect/judge.ts';
+
+/** Where verdicts are made: the same for all of one run. */
+export interface Origin {
+  readonly site: string;
+  readonly device: string;
+  readonly key: Buffer;
+  readonly manifest: Manifest;
+}
+
+/** The verdict on `capture` by the threshold in force. `seq` is the number that the ledger gives it. */
+export function makeVerdict(
+  origin: Origin,
+  threshold: Threshold,
+  capture: Capture,
+  inspection: Inspection,
+  seq: number,
+): Verdict {
+  const { site, device, key, manifest } = origin;
+  const scored = inspection.outcome === 'scored';
+  const judged = scored
+    ? {
+        score: inspection.score,
+        ...judge(inspection.score, threshold, manifest.calibration.scores),
+        message: null,
+      }
+    : {
+        score: null,
+        p: null,
+        verdict: 'unscorable' as const,
+        reason: inspection.reason,
+        message: inspection.message,
+      };
+  return {
+    schema: 'plumbline/verdict/1',
+    id: captureId(key, device, capture),
+    seq,
+    site,
+    device,
+    image: {
+      ref: imageRef(key, capture.name),
+      bytes: capture.size,
+      width: scored ? inspection.width : null,
+      height: scored ? inspection.height : null,
+      format: scored ? inspection.format : null,
+    },
+    ...judged,
+    threshold: {
+      value: threshold.upper,
+      lower: threshold.lower,
+      rule: threshold.rule.rule,
+      revision: threshold.revision,
+    },
+    model: { name: manifest.name, version: manifest.version, digest: manifest.digest },
+    capturedAt: new Date(Number(capture.modifiedNanoseconds / 1_000_000n)).toISOString(),
+    scoredAt: new Date().toISOString(),
+    milliseconds: scored ? inspection.milliseconds : { decode: null, score: null },
+  };
+}
