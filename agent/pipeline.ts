@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Alert } from '../config/topics.ts';
-import type { Verdict } from '../config/verdict.ts';
+import { REASONS, type UnscorableReason, type Verdict } from '../config/verdict.ts';
 import { type Capture, sameCapture } from './capture.ts';
 import type { Ledger } from './deliver/ledger.ts';
 import { LedgerWriteError } from './deliver/transaction.ts';
@@ -83,21 +83,21 @@ export function startPipeline(options: PipelineOptions): Pipeline {
 
 async function handle(capture: Capture, options: PipelineOptions, stop: AbortSignal): Promise<void> {
   if (!(await clear(options, stop))) return;
-  let inspection = await options.inspect(path.join(options.folder, capture.name));
+  let inspection =
+    capture.kind === 'file'
+      ? await options.inspect(path.join(options.folder, capture.name))
+      : unscorable(capture.kind);
   const now = await options.look(capture.name);
   // What vanished after it was read was read as it stood; what changed may have been read half old, half new.
   const changed = now !== null && !sameCapture(now, capture);
-  if (changed)
-    inspection = {
-      outcome: 'unscorable',
-      reason: 'changed-while-reading',
-      message: 'The file changed while it was read; its new version gets a verdict of its own.',
-      bytes: inspection.bytes,
-      sha256: null,
-    };
+  if (changed && capture.kind === 'file') inspection = unscorable('changed-while-reading');
   const verdict = await record(capture, inspection, options, stop);
   if (verdict !== null) options.onRecorded(verdict, capture);
   if (changed) options.onChanged(capture.name);
+}
+
+function unscorable(reason: UnscorableReason): Inspection {
+  return { outcome: 'unscorable', reason, message: REASONS[reason], bytes: 0, sha256: null };
 }
 
 /** Waits until nothing stands in the way. False: stopped meanwhile. */

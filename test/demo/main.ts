@@ -168,7 +168,7 @@ async function finished(child: ChildProcess): Promise<void> {
 }
 
 async function subscribe(port: number, names: string[]): Promise<mqtt.MqttClient> {
-  const client = mqtt.connect(`mqtt://127.0.0.1:${port}`, { protocolVersion: 5, reconnectPeriod: 200 });
+  const client = mqtt.connect(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 200 });
   const ready = new Promise<void>((resolve) => {
     client.on('message', (_, payload) => {
       if (JSON.parse(payload.toString()).state === 'ready') resolve();
