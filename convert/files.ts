@@ -104,8 +104,11 @@ async function saveArtifacts(path: string, artifacts: io.ModelArtifacts): Promis
   const weights = new Uint8Array(io.concatenateArrayBuffers(artifacts.weightData ?? new ArrayBuffer(0)));
   const shard = await weightName(weights);
   await writeAtomically(join(folder, shard), weights);
-  const manifest = [{ paths: [shard], weights: artifacts.weightSpecs ?? [] }];
-  await writeAtomically(file, JSON.stringify(io.getModelJSONForModelArtifacts(artifacts, manifest)));
+  const { weightData: _, weightSpecs = [], getWeightStream: __, ...topology } = artifacts;
+  await writeAtomically(
+    file,
+    JSON.stringify({ ...topology, weightsManifest: [{ paths: [shard], weights: weightSpecs }] }),
+  );
   for (const name of old) if (name !== shard) await rm(join(folder, name), { force: true });
   return { modelArtifactsInfo: io.getModelArtifactsInfoForJSON(artifacts) };
 }
@@ -119,9 +122,8 @@ async function weightName(weights: Uint8Array<ArrayBuffer>): Promise<string> {
 /** The weight files that an earlier save here wrote, which nothing will name any more. */
 async function weightFiles(file: string): Promise<string[]> {
   if ((await kind(file)) !== 'file') return [];
-  const json = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as Partial<io.ModelJSON>;
-  const names = (json.weightsManifest ?? []).flatMap((group) => group.paths);
-  return names.filter((name) => /^weights-[0-9a-f]{16}\.bin$/.test(name));
+  const text = await readFile(file, 'utf8');
+  return [...text.matchAll(/"(weights-[0-9a-f]{16}\.bin)"/g)].map((match) => match[1]!);
 }
 
 function bufferOf(data: Buffer): ArrayBuffer {

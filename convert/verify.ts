@@ -1,0 +1,161 @@
+import { dispose, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { elements, sameShape } from './shapes.ts';
+import type { InputSpec, TracedFunction } from './trace.ts';
+
+export interface CompareOptions {
+  /** Batch sizes to try. Default 1, 3 and 8. */
+  batches?: readonly number[];
+  /** Seed of the random inputs. Default 1. */
+  seed?: number;
+  /** Range of random float32 inputs. Default 0 to 1. uint8 inputs take 0 to 255, int32 0 to 9, bool both. */
+  range?: readonly [number, number];
+}
+
+export interface Comparison {
+  /** Largest |difference| of any element. */
+  readonly absolute: number;
+  /** Largest |difference| / max(|expected|, 1 % of the largest |expected| of that output). */
+  readonly relative: number;
+  /** Where the relative difference was largest. */
+  readonly output: string;
+  readonly batch: number;
+  /** Elements compared. */
+  readonly compared: number;
+}
+
+/** Elements smaller than this part of an output's largest one are measured against that part. */
+const RELATIVE_FLOOR = 0.01;
+
+/**
+ * Runs `fn` on TensorFlow.js' current backend and the model on onnxruntime's CPU provider, on equal random inputs, and
+ * gives the largest difference. A uint8 output counts only by how far it is from what rounding explains.
+ * Throws when names or shapes differ, or where either side gives a number that is not finite and the other does not.
+ */
+export async function compare(
+  fn: TracedFunction,
+  model: Uint8Array,
+  inputs: readonly InputSpec[],
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const { batches = [1, 3, 8], seed = 1, range = [0, 1] } = options;
+  const open = inputs.some((i) => i.shape.includes(null));
+  const session = await InferenceSession.create(model, { logSeverityLevel: 3, intraOpNumThreads: 1 });
+  try {
+    const random = randomNumbers(seed);
+    let worst: Comparison = { absolute: 0, relative: 0, output: '', batch: 0, compared: 0 };
+    for (const batch of open ? batches : batches.slice(0, 1)) {
+      const values = inputs.map((spec) => randomInput(spec, batch, range, random));
+      const feeds = Object.fromEntries(values.map((v) => [v.name, v.feed]));
+      const expected = await runTensorFlow(fn, values);
+      const results = await session.run(feeds);
+      for (const { name, shape, data } of expected)
+        worst = worse(worst, measure(name, batch, shape, data, results[name]));
+    }
+    return worst;
+  } finally {
+    await session.release();
+  }
+}
+
+interface RandomInput {
+  name: string;
+  shape: number[];
+  dtype: 'float32' | 'int32' | 'bool';
+  values: number[];
+  feed: OrtTensor;
+}
+
+interface Expected {
+  name: string;
+  shape: number[];
+  data: ArrayLike<number>;
+}
+
+function randomInput(
+  { name, shape, dtype = 'float32' }: InputSpec,
+  batch: number,
+  [low, high]: readonly [number, number],
+  random: () => number,
+): RandomInput {
+  const dims = shape.map((d) => d ?? batch);
+  const draw: Record<typeof dtype, () => number> = {
+    float32: () => Math.fround(low + (high - low) * random()),
+    uint8: () => Math.floor(256 * random()),
+    int32: () => Math.floor(10 * random()),
+    bool: () => (random() < 0.5 ? 0 : 1),
+  };
+  const values = Array.from({ length: elements(dims) }, draw[dtype]);
+  const array = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array }[dtype].from(
+    values,
+  );
+  // onnxruntime's types overload the constructor by element type; `array` is of the type that `dtype` names.
+  const feed = new OrtTensor(dtype as 'float32', array as Float32Array, dims);
+  return { name, shape: dims, dtype: dtype === 'uint8' ? 'float32' : dtype, values, feed };
+}
+
+async function runTensorFlow(fn: TracedFunction, inputs: readonly RandomInput[]): Promise<Expected[]> {
+  const outputs = tidy(() => {
+    const tensors = inputs.map(({ values, shape, dtype }) => tensor(values, shape, dtype));
+    return fn(...tensors);
+  });
+  const read = async ([name, t]: [string, Tensor]) => ({ name, shape: t.shape, data: await t.data() });
+  const expected = await Promise.all(Object.entries(outputs).map(read));
+  dispose(outputs);
+  return expected;
+}
+
+function measure(
+  output: string,
+  batch: number,
+  shape: readonly number[],
+  expected: ArrayLike<number>,
+  result: OrtTensor | undefined,
+): Comparison {
+  if (!result) throw new Error(`the model has no output named ${output}`);
+  if (!sameShape(result.dims, shape))
+    throw new Error(`${output} has shape [${result.dims}] in onnxruntime and [${shape}] in TensorFlow.js`);
+  const got = result.data as ArrayLike<number>;
+  const bytes = result.type === 'uint8';
+  let scale = 0;
+  for (let i = 0; i < expected.length; i++)
+    if (Number.isFinite(expected[i])) scale = Math.max(scale, Math.abs(expected[i]!));
+  let [absolute, relative] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const [a, b] = [expected[i]!, got[i]!];
+    if (Object.is(a, b)) continue;
+    if (!Number.isFinite(a) || !Number.isFinite(b))
+      throw new Error(`${output}[${i}] is ${b} in onnxruntime and ${a} in TensorFlow.js, at batch ${batch}`);
+    const difference = bytes
+      ? Math.max(0, Math.abs(Math.min(255, Math.max(0, a)) - b) - 0.5)
+      : Math.abs(a - b);
+    absolute = Math.max(absolute, difference);
+    relative = Math.max(
+      relative,
+      difference / Math.max(Math.abs(a), RELATIVE_FLOOR * scale, Number.MIN_VALUE),
+    );
+  }
+  return { absolute, relative, output, batch, compared: expected.length };
+}
+
+function worse(a: Comparison, b: Comparison): Comparison {
+  const place = a.output === '' || b.relative > a.relative ? b : a;
+  return {
+    absolute: Math.max(a.absolute, b.absolute),
+    relative: Math.max(a.relative, b.relative),
+    output: place.output,
+    batch: place.batch,
+    compared: a.compared + b.compared,
+  };
+}
+
+/** Numbers from 0 to 1, the same for the same seed: mulberry32, by Tommy Ettinger, public domain. */
+function randomNumbers(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
