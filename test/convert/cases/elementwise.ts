@@ -1,0 +1,163 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Case } from '../support/differential.ts';
+
+const IMAGES = [2, 5, 4, 3];
+
+const UNARY = {
+  smooth: [
+    'exp',
+    'neg',
+    'sin',
+    'cos',
+    'tanh',
+    'sinh',
+    'cosh',
+    'sigmoid',
+    'softplus',
+    'square',
+    'erf',
+    'expm1',
+    'atan',
+  ],
+  kinked: ['abs', 'relu', 'relu6', 'elu', 'selu'],
+  flat: ['sign', 'step', 'ceil', 'floor', 'round'],
+  positive: ['log', 'sqrt', 'rsqrt', 'log1p', 'reciprocal'],
+  within: ['asin', 'acos', 'tan'],
+} as const;
+
+type UnaryName = (typeof UNARY)[keyof typeof UNARY][number];
+// The functions differ in optional parameters only; called with one tensor they are alike.
+const unary = (name: UnaryName) => (x: tf.Tensor) => (tf[name] as (x: tf.Tensor) => tf.Tensor)(x);
+
+const BINARY = ['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'squaredDifference', 'pow'] as const;
+const COMPARE = ['greater', 'greaterEqual', 'less', 'lessEqual', 'equal', 'notEqual'] as const;
+const float = (x: tf.Tensor) => tf.cast(x, 'float32');
+
+/** Values whose comparison with zero, rounding and NaN tests hit every branch. */
+const corners = () =>
+  tf.tensor1d([-2, -1.5, -0.5, -0, 0, 0.5, 1.5, 2.5, Number.NaN, Number.POSITIVE_INFINITY]);
+
+export const ELEMENTWISE_CASES: Case[] = [
+  ...UNARY.smooth.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name) })),
+  ...UNARY.kinked.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name) })),
+  ...UNARY.flat.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name), gradient: 'none' })),
+  ...UNARY.positive.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name), range: [0.1, 2] })),
+  ...UNARY.within.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name), range: [-0.9, 0.9] })),
+  { name: 'expm1 near zero', shapes: [[40]], fn: tf.expm1, range: [-1e-6, 1e-6], gradient: 'none' },
+  { name: 'log1p near zero', shapes: [[40]], fn: tf.log1p, range: [-1e-6, 1e-6], gradient: 'none' },
+  { name: 'log1p below zero', shapes: [[40]], fn: tf.log1p, range: [-0.99, -0.4] },
+  { name: 'expm1 far', shapes: [[40]], fn: tf.expm1, range: [-20, 20], gradient: 'none' },
+  { name: 'step with alpha', shapes: [IMAGES], fn: (x) => tf.step(x, 0.2), gradient: 'none' },
+  { name: 'leakyRelu', shapes: [IMAGES], fn: (x) => tf.leakyRelu(x, 0.1) },
+  { name: 'clipByValue', shapes: [IMAGES], fn: (x) => tf.clipByValue(x, -0.5, 0.7) },
+  {
+    name: 'isNaN',
+    shapes: [[10]],
+    fn: (x) => float(tf.isNaN(tf.add(corners(), tf.mul(x, 0)))),
+    gradient: 'none',
+  },
+  {
+    name: 'isInf',
+    shapes: [[10]],
+    fn: (x) => float(tf.isInf(tf.add(corners(), tf.mul(x, 0)))),
+    gradient: 'none',
+  },
+  {
+    name: 'round corners',
+    shapes: [[10]],
+    fn: (x) => tf.round(tf.add(corners(), tf.mul(x, 0))),
+    gradient: 'none',
+  },
+  {
+    name: 'cast to int32',
+    shapes: [IMAGES],
+    fn: (x) => float(tf.cast(tf.mul(x, 3), 'int32')),
+    gradient: 'none',
+  },
+  { name: 'cast to bool', shapes: [IMAGES], fn: (x) => float(tf.cast(tf.relu(x), 'bool')), gradient: 'none' },
+  ...BINARY.flatMap((name): Case[] => {
+    const fn = (a: tf.Tensor, b: tf.Tensor) => tf[name](a, b);
+    return [
+      { name, shapes: [IMAGES, IMAGES], fn, range: [0.2, 2] },
+      { name: `${name} with a vector`, shapes: [IMAGES, [3]], fn, range: [0.2, 2] },
+      { name: `${name} with columns`, shapes: [[4, 1], IMAGES], fn, range: [0.2, 2] },
+      { name: `${name} with a scalar`, shapes: [[], IMAGES], fn, range: [0.2, 2] },
+    ];
+  }),
+  ...COMPARE.flatMap((name): Case[] => {
+    const fn = (a: tf.Tensor, b: tf.Tensor) => float(tf[name](tf.round(a), tf.round(b)));
+    return [
+      { name, shapes: [IMAGES, [3]], fn, gradient: 'none' },
+      {
+        name: `${name} of int32`,
+        shapes: [IMAGES, [3]],
+        fn: (a, b) => float(tf[name](a, b)),
+        gradient: 'none',
+        integers: true,
+      },
+    ];
+  }),
+  {
+    name: 'logical and, or, not',
+    shapes: [IMAGES, IMAGES],
+    fn: (a, b) => {
+      const [p, q] = [tf.greater(a, 0), tf.less(b, 1)];
+      return tf.add(float(tf.logicalNot(tf.logicalAnd(p, q))), tf.mul(float(tf.logicalOr(p, q)), 2));
+    },
+    gradient: 'none',
+  },
+  { name: 'where', shapes: [IMAGES, IMAGES], fn: (a, b) => tf.where(tf.greater(a, b), a, tf.mul(b, 2)) },
+  {
+    name: 'where chooses rows',
+    shapes: [
+      [4, 3],
+      [4, 3],
+    ],
+    fn: (a, b) => tf.where(tf.cast(tf.tensor1d([1, 0, 0, 1]), 'bool'), a, b),
+    gradient: 'none',
+  },
+  { name: 'prelu', shapes: [IMAGES, [3]], fn: tf.prelu },
+  { name: 'addN', shapes: [IMAGES, IMAGES], fn: (a, b) => tf.addN([a, b, a]) },
+  {
+    name: 'floorDiv of int32',
+    shapes: [[60], [60]],
+    fn: floorDivision,
+    range: [-9, 9],
+    gradient: 'none',
+    integers: true,
+  },
+  {
+    name: 'mod of int32',
+    shapes: [[60], [60]],
+    fn: remainder,
+    range: [-9, 9],
+    gradient: 'none',
+    integers: true,
+  },
+  { name: 'floorDiv of float32', shapes: [[60], [60]], fn: floorDivision, range: [-9, 9], gradient: 'none' },
+  { name: 'mod of float32', shapes: [[60], [60]], fn: remainder, range: [-9, 9], gradient: 'none' },
+  {
+    name: 'zerosLike, onesLike, fill',
+    shapes: [IMAGES],
+    fn: (x) => tf.add(tf.add(tf.mul(x, tf.fill(IMAGES, 3)), tf.onesLike(x)), tf.zerosLike(x)),
+  },
+  {
+    name: 'multiplying by one, adding zero',
+    shapes: [[4, 3]],
+    fn: (x) =>
+      tf.div(tf.sub(tf.add(tf.mul(x, tf.ones([2, 4, 3])), tf.zeros([3])), tf.scalar(0)), tf.scalar(1)),
+  },
+];
+
+/** The divisor is kept away from zero, where TensorFlow.js' own integers are undefined. */
+function floorDivision(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  return float(tf.floorDiv(a, awayFromZero(b)));
+}
+
+function remainder(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  return float(tf.mod(a, awayFromZero(b)));
+}
+
+function awayFromZero(b: tf.Tensor): tf.Tensor {
+  return tf.where(tf.equal(tf.round(float(b)), 0), tf.onesLike(b), b);
+}

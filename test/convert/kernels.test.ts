@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
+import { KERNELS } from '../../convert/kernels/table.ts';
+import { ELEMENTWISE_CASES } from './cases/elementwise.ts';
+import { LAYER_CASES } from './cases/layers.ts';
+import { SHAPE_CASES } from './cases/shape.ts';
+import { useOnnx } from './support/backends.ts';
+import { compareCase } from './support/differential.ts';
+
+const onnx = await useOnnx();
+const recorded = watchRecords();
+
+for (const [family, cases] of Object.entries({
+  elementwise: ELEMENTWISE_CASES,
+  'shape, reduction and index': SHAPE_CASES,
+  'layer and loss': LAYER_CASES,
+}))
+  describe(`${family} kernels agree with TensorFlow.js`, () => {
+    cases.forEach((c, i) => {
+      test(c.name, () => compareCase(c, onnx, 1000 + i));
+    });
+  });
+
+test('every kernel of the table was recorded by some case above', () => {
+  assert.deepEqual(
+    Object.keys(KERNELS).filter((kernel) => !recorded.has(kernel)),
+    [],
+  );
+});
+
+/** The names of all kernels that the backend has recorded, from now on; kernels computed on the host do not count. */
+function watchRecords(): ReadonlySet<string> {
+  const seen = new Set<string>();
+  for (const kernelName of Object.keys(KERNELS)) {
+    const config = tf.getKernel(kernelName, 'onnx');
+    tf.unregisterKernel(kernelName, 'onnx');
+    const kernelFunc: tf.KernelFunc = (args) => {
+      const before = onnx.statistics.records;
+      const result = config.kernelFunc(args);
+      if (onnx.statistics.records > before) seen.add(kernelName);
+      return result;
+    };
+    tf.registerKernel({ ...config, kernelFunc });
+  }
+  return seen;
+}
