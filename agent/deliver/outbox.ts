@@ -1,0 +1,188 @@
+/** Sends what waits in the ledger's outbox, in order, until the broker has acknowledged it. At least once, never less. */
+import type { Logger } from 'pino';
+import type { Gap, LedgerOutbox, Waiting } from './ledgerOutbox.ts';
+import { DeniedError, type Session } from './session.ts';
+
+export interface OutboxOptions {
+  readonly ledger: LedgerOutbox;
+  readonly topic: string;
+  /** Most verdicts in flight; fewer when the broker's receive maximum is smaller. */
+  readonly window: number;
+  /** Seconds until the oldest in flight must be acknowledged; then `renew` is called. */
+  readonly acknowledge: number;
+  /** Most bytes that may wait; beyond it the oldest are dropped. */
+  readonly bytes: number;
+  readonly renew: (reason: string) => void;
+  readonly onGap: (gap: Gap) => void;
+  readonly log: Logger;
+  /** Waits after a denial, milliseconds. */
+  readonly denial?: { readonly first: number; readonly most: number };
+}
+
+export interface Outbox {
+  /** Something was recorded. */
+  wake(): void;
+  /** Sends on this connection from now on, beginning with the oldest that is not acknowledged. */
+  attach(session: Session): void;
+  /** Sends nothing more, waits up to `patience` milliseconds for what is in flight, and writes acknowledgements down. */
+  stop(patience: number): Promise<void>;
+}
+
+const DENIAL = { first: 1000, most: 300_000 };
+/** So many denials in a row mean that the broker takes none at all: no need to try them all. */
+const DENIALS_TO_HOLD = 3;
+/** Acknowledgements are written down together, so long after the first, milliseconds. Losing one costs a repeat. */
+const WRITE_DOWN = 20;
+/** Wait before a failing ledger is tried again, milliseconds. */
+const LEDGER_RETRY = 1000;
+
+export function startOutbox(options: OutboxOptions): Outbox {
+  const { ledger, log, denial = DENIAL } = options;
+  let session: Session | null = null;
+  let stopped = false;
+  /** Verdicts up to here were sent on this connection, or passed over. */
+  let cursor = 0;
+  /** Sent, not answered: number -> when, oldest first. */
+  const inFlight = new Map<number, number>();
+  /** Acknowledged, not written down yet. */
+  const taken = new Set<number>();
+  let idle: (() => void) | undefined;
+  let deadline: NodeJS.Timeout | undefined;
+  let writing: NodeJS.Timeout | undefined;
+  let retrying: NodeJS.Timeout | undefined;
+  let denialsInRow = 0;
+  let deniedThisRound = 0;
+  let retryDelay = denial.first;
+
+  function pump(): void {
+    if (session === null || stopped || denialsInRow >= DENIALS_TO_HOLD) return;
+    const window = Math.min(options.window, session.receiveMaximum);
+    try {
+      while (inFlight.size < window) {
+        const rows = ledger.after(cursor, window - inFlight.size);
+        for (const row of rows) {
+          cursor = row.seq;
+          if (!inFlight.has(row.seq) && !taken.has(row.seq)) send(session, row);
+        }
+        if (rows.length === 0) break;
+      }
+    } catch (error) {
+      log.error({ err: error }, 'the outbox cannot be read; trying again');
+      setTimeout(pump, LEDGER_RETRY).unref();
+    }
+    if (inFlight.size === 0 && deniedThisRound === 0) retryDelay = denial.first;
+  }
+
+  function send(on: Session, { seq, payload }: Waiting): void {
+    inFlight.set(seq, performance.now());
+    if (inFlight.size === 1) watchOldest();
+    on.publish({ topic: options.topic, payload, qos: 1, retain: false }).then(
+      () => {
+        denialsInRow = 0;
+        taken.add(seq);
+        writing ??= setTimeout(writeDown, WRITE_DOWN);
+        if (on === session) answered(seq);
+      },
+      (error: Error) => {
+        // Else the connection has ended: `attach` begins anew on the next one.
+        if (on !== session || !(error instanceof DeniedError)) return;
+        denied(seq, error);
+        answered(seq);
+      },
+    );
+  }
+
+  function answered(seq: number): void {
+    inFlight.delete(seq);
+    watchOldest();
+    if (inFlight.size === 0) idle?.();
+    pump();
+  }
+
+  function denied(seq: number, error: DeniedError): void {
+    denialsInRow++;
+    if (deniedThisRound++ === 0)
+      log.error(
+        { seq, code: error.code, reason: error.message, retrySeconds: retryDelay / 1000 },
+        'the broker refuses a verdict; it is kept and sent again. Check what this client may publish',
+      );
+    if (retrying !== undefined) return;
+    retrying = setTimeout(beginRound, retryDelay);
+    retryDelay = Math.min(denial.most, retryDelay * 2);
+  }
+
+  function beginRound(): void {
+    clearTimeout(retrying);
+    retrying = undefined;
+    denialsInRow = 0;
+    deniedThisRound = 0;
+    cursor = 0;
+    pump();
+  }
+
+  function watchOldest(): void {
+    clearTimeout(deadline);
+    const [oldest] = inFlight.values();
+    if (oldest === undefined) return;
+    const left = oldest + options.acknowledge * 1000 - performance.now();
+    deadline = setTimeout(
+      () => options.renew(`no acknowledgement within ${options.acknowledge} s (mqtt.acknowledge)`),
+      Math.max(0, left),
+    );
+  }
+
+  function writeDown(): void {
+    clearTimeout(writing);
+    writing = undefined;
+    if (taken.size === 0) return;
+    try {
+      ledger.acknowledge([...taken]);
+      taken.clear();
+    } catch (error) {
+      log.error({ err: error }, 'acknowledgements cannot be written down; trying again');
+      if (!stopped) writing = setTimeout(writeDown, LEDGER_RETRY);
+    }
+  }
+
+  function trim(): void {
+    try {
+      const gap = ledger.trim(options.bytes);
+      if (gap !== null) options.onGap(gap);
+    } catch (error) {
+      log.error({ err: error }, 'the outbox cannot be trimmed');
+    }
+  }
+
+  return {
+    wake() {
+      trim();
+      pump();
+    },
+    attach(next) {
+      session = next;
+      inFlight.clear();
+      watchOldest();
+      next.ended.then(() => {
+        if (session !== next) return;
+        session = null;
+        inFlight.clear();
+        watchOldest();
+        idle?.();
+      });
+      beginRound();
+    },
+    async stop(patience) {
+      stopped = true;
+      if (inFlight.size > 0) {
+        const timer = setTimeout(() => idle?.(), patience);
+        await new Promise<void>((resolve) => {
+          idle = resolve;
+        });
+        clearTimeout(timer);
+      }
+      for (const timer of [deadline, retrying]) clearTimeout(timer);
+      session = null;
+      writeDown();
+    },
+  };
+}

@@ -1,0 +1,139 @@
+/** Everything that leaves over MQTT, put together: connection, presence, outbox, and the ear for desired settings. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { AgentSettings } from '../../config/agent.ts';
+import { type Alert, type Health, type Info, type Reported, topics } from '../../config/topics.ts';
+import { type Backoff, keepConnected } from './broker.ts';
+import { startEmbeddedBroker } from './embedded.ts';
+import type { Ledger } from './ledger.ts';
+import { startOutbox } from './outbox.ts';
+import { lastWill, startPresence } from './presence.ts';
+import { DeniedError, type Message, type Session } from './session.ts';
+
+/** What the ledger and the process itself do not know about the agent's health. */
+export type Vitals = Pick<Health, 'queued' | 'unsettled' | 'diskFreeBytes' | 'scorerRestarts'>;
+
+export interface PublishingOptions {
+  readonly settings: AgentSettings;
+  readonly ledger: Ledger;
+  readonly info: () => Info;
+  readonly vitals: () => Vitals;
+  /** Called with every message on `config/desired`, the retained one after each connection included. */
+  readonly onDesired: (payload: Buffer) => void;
+  readonly log: Logger;
+  readonly backoff?: Backoff;
+}
+
+export interface Publishing {
+  /** Where the embedded broker listens; null when there is none. */
+  readonly embeddedUrl: string | null;
+  connected(): boolean;
+  /** A verdict was recorded: send it. */
+  wake(): void;
+  ready(): void;
+  raise(alert: Alert, message?: string): void;
+  clear(alert: Alert): void;
+  /** The threshold or the model changed. */
+  infoChanged(): void;
+  report(reported: Reported): void;
+  /** Delivers what is in flight (3 s at most), says `stopping`, disconnects. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds that `stop` gives the messages in flight, and the last word. */
+const PATIENCE = 1500;
+
+/** @throws ConfigError when the port of the embedded broker is taken. */
+export async function startPublishing(options: PublishingOptions): Promise<Publishing> {
+  const { settings, ledger, log } = options;
+  const topic = topics(settings['mqtt.root'], settings.site, settings.device);
+  const embedded =
+    settings['mqtt.url'] === '' ? await startEmbeddedBroker(settings['mqtt.embeddedPort']) : null;
+  if (embedded !== null) log.info({ broker: embedded.url }, 'embedded broker listens');
+
+  const presence = startPresence({
+    topics: topic,
+    info: options.info,
+    health: () => {
+      try {
+        return healthNow(ledger, options.vitals());
+      } catch (error) {
+        log.error({ err: error }, 'health cannot be told');
+        return null;
+      }
+    },
+    interval: settings['health.interval'],
+    send: (message) => {
+      const session = broker.session();
+      if (session !== null) say(session, message);
+    },
+  });
+  const outbox = startOutbox({
+    ledger: ledger.outbox,
+    topic: topic.verdict,
+    window: settings['mqtt.window'],
+    acknowledge: settings['mqtt.acknowledge'],
+    bytes: settings['outbox.bytes'],
+    renew: (reason) => broker.renew(reason),
+    onGap: (gap) => log.error(gap, 'the outbox is full (outbox.bytes): the oldest verdicts will not be sent'),
+    log,
+  });
+  const broker = keepConnected({
+    settings,
+    ...(embedded === null ? {} : { embeddedUrl: embedded.url }),
+    ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
+    will: lastWill(topic),
+    onSession(session) {
+      presence.announce();
+      session.subscribe(topic.desired).catch((error) => unsaid(topic.desired, error));
+      outbox.attach(session);
+    },
+    onMessage: (_, payload) => options.onDesired(payload),
+    log,
+  });
+
+  function say(session: Session, message: Message): Promise<void> {
+    return session.publish(message).catch((error) => unsaid(message.topic, error));
+  }
+  /** Presence is said anew on the next connection; only a refusal is news. */
+  function unsaid(on: string, error: Error): void {
+    if (error instanceof DeniedError)
+      log.error(
+        { topic: on, reason: error.message },
+        'the broker refuses this topic. Check what this client may do',
+      );
+  }
+
+  return {
+    embeddedUrl: embedded?.url ?? null,
+    connected: () => broker.session() !== null,
+    wake: outbox.wake,
+    ready: presence.ready,
+    raise: presence.raise,
+    clear: presence.clear,
+    infoChanged: presence.infoChanged,
+    report: presence.report,
+    async stop() {
+      await outbox.stop(PATIENCE);
+      const last = presence.stopping();
+      const session = broker.session();
+      if (session !== null)
+        await Promise.race([say(session, last), delay(PATIENCE, undefined, { ref: false })]);
+      await broker.stop();
+      await embedded?.close();
+    },
+  };
+}
+
+function healthNow(ledger: Ledger, vitals: Vitals): Health {
+  return {
+    schema: 'plumbline/health/1',
+    at: new Date().toISOString(),
+    uptimeSeconds: Math.round(process.uptime()),
+    ...vitals,
+    outbox: ledger.outbox.size().verdicts,
+    verdicts: ledger.counts(),
+    lastVerdictAt: ledger.lastVerdictAt(),
+    residentBytes: process.memoryUsage.rss(),
+  };
+}
