@@ -1,5 +1,6 @@
 /** Chooses what TensorFlow.js trains on: TensorFlow's C library where it is installed, else onnxruntime. */
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { nearest } from '../../config/nearest.ts';
 import { BackendError } from './error.ts';
@@ -18,10 +19,10 @@ export interface SelectOptions {
   /** Cache folder of installed backends, from `cacheFolder`. */
   cache: string;
   /**
-   * Threads of one kernel for `onnx`; onnxruntime's own choice when left out. TensorFlow takes them from
+   * Threads of one kernel for `onnx`; as many as this machine runs at once when left out. TensorFlow takes them from
    * the environment (`TF_NUM_INTRAOP_THREADS`, `OMP_NUM_THREADS`) when it starts, and from nowhere else.
    */
-  threads?: number;
+  threads?: number | undefined;
 }
 
 export interface SelectedBackend {
@@ -145,7 +146,7 @@ export async function startBackend(
   }
   // Loaded only now: onnxruntime and TensorFlow each start a pool of threads in the process that loads them.
   const { registerOnnxBackend } = await import('../../convert/backend.ts');
-  registerOnnxBackend(threads === undefined ? {} : { threads });
+  registerOnnxBackend({ threads: threads ?? availableParallelism() });
   await tf.setBackend('onnx');
   const { env } = await import('onnxruntime-node');
   return { library: `onnxruntime ${env.versions.node}`, device: 'CPU' };

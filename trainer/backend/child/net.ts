@@ -1,4 +1,4 @@
-/** The net on which `trainer backend list` measures how fast a backend trains. */
+/** The net on which backends are compared: `trainer backend list`, and the training benchmark. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 
@@ -29,7 +29,7 @@ export async function measureTraining(seconds: number): Promise<number> {
 }
 
 /** [N, 128, 128, 3] -> the same: three blocks that halve, three that double, a sigmoid at the end. */
-function fundusNet(): layers.Sequential {
+export function fundusNet(): layers.Sequential {
   const { conv2d, maxPooling2d, upSampling2d } = layers.layers;
   const convolution = (filters: number, inputShape?: number[]) =>
     conv2d({

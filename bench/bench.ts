@@ -1,0 +1,34 @@
+/** What a benchmark is. */
+
+export interface BenchContext {
+  /** Folder for downloads and measurements, ignored by git. */
+  cache: string;
+  /** Cache folder of training backends, as `trainer backend install` fills it. */
+  backends: string;
+  environment: Readonly<Record<string, string | undefined>>;
+  /** Writes progress, to standard error. */
+  report: (text: string) => void;
+}
+
+/** One result table. Numbers are printed to three digits; a text stays as it is. */
+export interface Table {
+  title: string;
+  columns: readonly string[];
+  rows: readonly (readonly (string | number)[])[];
+  /** How it was measured, and what to know before quoting it. */
+  notes: readonly string[];
+}
+
+export interface Bench {
+  /** The word on the command line. */
+  name: string;
+  /** What it measures, in one line. */
+  title: string;
+  /** @throws MissingPrerequisite when this machine cannot run it. */
+  run(context: BenchContext): Promise<Table[]>;
+}
+
+/** A benchmark needs something that is not here; it is skipped with this message. */
+export class MissingPrerequisite extends Error {
+  override readonly name = 'MissingPrerequisite';
+}

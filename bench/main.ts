@@ -1,0 +1,60 @@
+/** `npm run bench [-- name...] [--json]`: every figure that the documents quote, each by one command. */
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism, cpus, homedir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { nearest } from '../config/nearest.ts';
+import { cacheFolder } from '../trainer/backend/find.ts';
+import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
+
+import { formatTable } from './table.ts';
+import { training } from './training.ts';
+
+const BENCHES: readonly Bench[] = [training];
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
+process.exitCode = await main(positionals, values.json === true);
+
+async function main(names: readonly string[], json: boolean): Promise<number> {
+  const unknown = names.find((name) => !BENCHES.some((bench) => bench.name === name));
+  if (unknown !== undefined) {
+    const near = nearest(
+      unknown,
+      BENCHES.map(({ name }) => name),
+    );
+    const list = BENCHES.map(({ name, title }) => `  ${name.padEnd(10)} ${title}`).join('\n');
+    process.stderr.write(
+      `There is no benchmark "${unknown}".${near === undefined ? '' : ` Did you mean ${near}?`}\n${list}\n`,
+    );
+    return 2;
+  }
+  const context: BenchContext = {
+    cache: fileURLToPath(new URL('.cache', import.meta.url)),
+    backends: cacheFolder(process.env, homedir()),
+    environment: process.env,
+    report: (text) => process.stderr.write(text),
+  };
+  await mkdir(context.cache, { recursive: true });
+  const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} threads, Node ${process.version}`;
+  if (!json) process.stdout.write(`${machine}\n\n`);
+  const chosen = names.length === 0 ? BENCHES : BENCHES.filter(({ name }) => names.includes(name));
+  for (const bench of chosen) await runBench(bench, context, json ? machine : undefined);
+  return 0;
+}
+
+/** Prints the tables as text, or with `machine` one line of JSON for the whole benchmark. */
+async function runBench(bench: Bench, context: BenchContext, machine: string | undefined): Promise<void> {
+  const { name, title } = bench;
+  let tables: Table[] = [];
+  let skipped: string | undefined;
+  try {
+    tables = await bench.run(context);
+  } catch (error) {
+    if (!(error instanceof MissingPrerequisite)) throw error;
+    skipped = error.message;
+  }
+  if (machine !== undefined)
+    process.stdout.write(`${JSON.stringify({ name, title, machine, skipped, tables })}\n`);
+  else if (skipped !== undefined) process.stdout.write(`${name}: skipped. ${skipped}\n\n`);
+  for (const table of machine === undefined ? tables : []) process.stdout.write(`${formatTable(table)}\n`);
+}

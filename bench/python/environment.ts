@@ -1,0 +1,44 @@
+/** A Python virtual environment with PyTorch and onnx, made once in the benchmarks' cache folder. */
+import { existsSync } from 'node:fs';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../trainer/backend/command.ts';
+import { type BenchContext, MissingPrerequisite } from '../bench.ts';
+
+const REQUIREMENTS = fileURLToPath(new URL('./requirements.txt', import.meta.url));
+
+/** Path of a script in this folder. */
+export function pythonScript(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+/**
+ * The environment's interpreter. Made anew when requirements.txt has changed; see README.md here for its size.
+ *
+ * @throws MissingPrerequisite when there is no python3 of 3.11 or later with venv, or pip fails.
+ */
+export async function pythonEnvironment({ cache, report }: BenchContext): Promise<string> {
+  const folder = join(cache, 'python');
+  const interpreter = join(folder, 'bin', 'python');
+  const stamp = join(folder, 'requirements.txt');
+  const wanted = await readFile(REQUIREMENTS, 'utf8');
+  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === wanted) return interpreter;
+  report('making a Python environment with PyTorch (about 3 GB to download, 5.5 GB on disk)\n');
+  try {
+    await runCommand('python3', ['-c', 'import sys; assert sys.version_info >= (3, 11), sys.version']);
+    await rm(folder, { recursive: true, force: true });
+    await runCommand('python3', ['-m', 'venv', folder]);
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary=:all:'];
+    await runCommand(interpreter, [...pip, '--requirement', REQUIREMENTS]);
+  } catch (cause) {
+    throw new MissingPrerequisite(
+      `It needs Python 3.11 or later with venv and pip: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+  // Written last and renamed: an interrupted install has no stamp and is made anew.
+  await writeFile(`${stamp}.new`, wanted);
+  await rename(`${stamp}.new`, stamp);
+  return interpreter;
+}
