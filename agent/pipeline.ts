@@ -31,6 +31,8 @@ export interface PipelineOptions {
 
 export interface Pipeline {
   add(capture: Capture): void;
+  /** Whether this version is queued or in work. */
+  has(capture: Capture): boolean;
   /** Settled captures without a record. */
   readonly queued: number;
   /** Resolves when nothing is queued or in work. */
@@ -42,14 +44,17 @@ export interface Pipeline {
 /** Starts the pipeline. The newest capture comes first: somebody waits for it. */
 export function startPipeline(options: PipelineOptions): Pipeline {
   const queue: Capture[] = [];
+  const known = new Set<string>();
   const working = new Set<Promise<void>>();
   const stop = new AbortController();
   const idleWaiters: (() => void)[] = [];
 
   const next = () => {
     while (!stop.signal.aborted && working.size < options.concurrency && queue.length > 0) {
-      const work = handle(queue.pop()!, options, stop.signal).finally(() => {
+      const capture = queue.pop()!;
+      const work = handle(capture, options, stop.signal).finally(() => {
         working.delete(work);
+        known.delete(keyOf(capture));
         next();
       });
       working.add(work);
@@ -60,8 +65,10 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   return {
     add(capture) {
       queue.push(capture);
+      known.add(keyOf(capture));
       next();
     },
+    has: (capture) => known.has(keyOf(capture)),
     get queued() {
       return queue.length + working.size;
     },
@@ -79,6 +86,10 @@ export function startPipeline(options: PipelineOptions): Pipeline {
       timer.abort();
     },
   };
+}
+
+function keyOf({ name, size, modifiedNanoseconds, kind }: Capture): string {
+  return `${kind}/${size}/${modifiedNanoseconds}/${name}`;
 }
 
 async function handle(capture: Capture, options: PipelineOptions, stop: AbortSignal): Promise<void> {

@@ -59,8 +59,18 @@ export function makeVerdict(
       revision: threshold.revision,
     },
     model: { name: manifest.name, version: manifest.version, digest: manifest.digest },
-    capturedAt: new Date(Number(capture.modifiedNanoseconds / 1_000_000n)).toISOString(),
+    capturedAt: instant(capture.modifiedNanoseconds),
     scoredAt: new Date().toISOString(),
     milliseconds: scored ? inspection.milliseconds : { decode: null, score: null },
   };
+}
+
+/** 9999-12-31T23:59:59.999Z, the last instant that ISO 8601 writes with four digits; milliseconds since 1970. */
+const LAST_INSTANT = 253_402_300_799_999n;
+
+/** File systems hold times that no calendar does; those become the nearest that can be written. */
+function instant(nanoseconds: bigint): string {
+  const milliseconds = nanoseconds / 1_000_000n;
+  const writable = milliseconds < 0n ? 0n : milliseconds > LAST_INSTANT ? LAST_INSTANT : milliseconds;
+  return new Date(Number(writable)).toISOString();
 }
