@@ -24,7 +24,7 @@ export interface Outbox {
   wake(): void;
   /** Sends on this connection from now on, beginning with the oldest that is not acknowledged. */
   attach(session: Session): void;
-  /** Sends nothing more, waits up to `patience` milliseconds for what is in flight, and writes acknowledgements down. */
+  /** Goes on until nothing waits or `patience` milliseconds have passed; then sends no more. */
   stop(patience: number): Promise<void>;
 }
 
@@ -46,7 +46,8 @@ export function startOutbox(options: OutboxOptions): Outbox {
   const inFlight = new Map<number, number>();
   /** Acknowledged, not written down yet. */
   const taken = new Set<number>();
-  let idle: (() => void) | undefined;
+  /** Called when nothing waits any more. */
+  let onDrained: (() => void) | undefined;
   let deadline: NodeJS.Timeout | undefined;
   let writing: NodeJS.Timeout | undefined;
   let retrying: NodeJS.Timeout | undefined;
@@ -70,7 +71,17 @@ export function startOutbox(options: OutboxOptions): Outbox {
       log.error({ err: error }, 'the outbox cannot be read; trying again');
       setTimeout(pump, LEDGER_RETRY).unref();
     }
-    if (inFlight.size === 0 && deniedThisRound === 0) retryDelay = denial.first;
+    if (inFlight.size > 0) return;
+    if (deniedThisRound === 0) retryDelay = denial.first;
+    if (onDrained !== undefined && drained()) onDrained();
+  }
+
+  function drained(): boolean {
+    try {
+      return inFlight.size === 0 && ledger.size().verdicts <= taken.size;
+    } catch {
+      return false; // unknown; pump says what is wrong with the ledger
+    }
   }
 
   function send(on: Session, { seq, payload }: Waiting): void {
@@ -95,7 +106,6 @@ export function startOutbox(options: OutboxOptions): Outbox {
   function answered(seq: number): void {
     inFlight.delete(seq);
     watchOldest();
-    if (inFlight.size === 0) idle?.();
     pump();
   }
 
@@ -167,19 +177,18 @@ export function startOutbox(options: OutboxOptions): Outbox {
         session = null;
         inFlight.clear();
         watchOldest();
-        idle?.();
       });
       beginRound();
     },
     async stop(patience) {
-      stopped = true;
-      if (inFlight.size > 0) {
-        const timer = setTimeout(() => idle?.(), patience);
-        await new Promise<void>((resolve) => {
-          idle = resolve;
-        });
+      if (!drained()) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        onDrained = resolve;
+        const timer = setTimeout(resolve, patience);
+        await promise;
         clearTimeout(timer);
       }
+      stopped = true;
       for (const timer of [deadline, retrying]) clearTimeout(timer);
       session = null;
       writeDown();

@@ -36,11 +36,14 @@ export interface Publishing {
   /** The threshold or the model changed. */
   infoChanged(): void;
   report(reported: Reported): void;
-  /** Delivers what is in flight (3 s at most), says `stopping`, disconnects. */
-  stop(): Promise<void>;
+  /**
+   * Delivers what waits, for up to `patience` milliseconds (default 1500), says `stopping`, disconnects. What could
+   * not be delivered waits on disk for the next start.
+   */
+  stop(patience?: number): Promise<void>;
 }
 
-/** Milliseconds that `stop` gives the messages in flight, and the last word. */
+/** Milliseconds that `stop` gives the waiting verdicts, and then the last word. */
 const PATIENCE = 1500;
 
 /** @throws ConfigError when the port of the embedded broker is taken. */
@@ -113,8 +116,8 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     clear: presence.clear,
     infoChanged: presence.infoChanged,
     report: presence.report,
-    async stop() {
-      await outbox.stop(PATIENCE);
+    async stop(patience = PATIENCE) {
+      await outbox.stop(patience);
       const last = presence.stopping();
       const session = broker.session();
       if (session !== null)

@@ -79,6 +79,10 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   client.on('error', (error) => {
     why ??= describe(error);
   });
+  // mqtt.js keeps errors without a code to itself, such as what it cannot write down as a packet.
+  client.stream.on('error', (error: Error) => {
+    why ??= describe(error);
+  });
   client.on('disconnect', (packet) => {
     why ??= `the broker ended it with reason code ${packet.reasonCode ?? 0}`;
   });
