@@ -1,0 +1,34 @@
+/** What an operator reads when the folder or its events are not to be had. No file names: these words travel. */
+
+/** @param code why the watched folder cannot be read. */
+export function missingMessage(code: string): string {
+  const what =
+    code === 'ENOENT' || code === 'ENOTDIR'
+      ? `is not there (${code}). Create or mount it`
+      : `cannot be read (${code}). Check its permissions`;
+  return `The watched folder ${what}; what it holds is then found by itself.`;
+}
+
+/**
+ * @param failure why events may be missing.
+ * @param unreadable why a subfolder cannot be read.
+ * @returns null when nothing is wrong.
+ */
+export function degradedMessage(
+  failure: string | null,
+  unreadable: string | null,
+  sweepMilliseconds: number,
+): string | null {
+  if (failure !== null)
+    return `Watching for changes failed (${failure}); the folder is still read as a whole every ${sweepMilliseconds / 1000} s. ${remedy(failure)}`;
+  if (unreadable !== null)
+    return `A subfolder cannot be read (${unreadable}): captures in it are not seen. Check its permissions.`;
+  return null;
+}
+
+function remedy(code: string): string {
+  if (code === 'ENOSPC') return 'Raise the system limit fs.inotify.max_user_watches.';
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return 'Raise fs.inotify.max_user_instances or the limit of open files.';
+  return 'Watching is tried again with each reading.';
+}

@@ -1,0 +1,71 @@
+/** Reads a folder as a whole: what stands in it is the truth, whatever events came or did not come. */
+import type { Dir } from 'node:fs';
+import { opendir } from 'node:fs/promises';
+import path from 'node:path';
+
+/** Names considered at the same time; bounds memory, since the next are read only when these were looked at. */
+const BATCH = 64;
+
+export interface SweepOptions {
+  /** The watched folder. */
+  readonly folder: string;
+  /** Where to begin, within the folder; empty: the folder itself. */
+  readonly from: string;
+  readonly ignored: (name: string) => boolean;
+  /**
+   * Called for everything that is no folder, and for folders too when `wantsFolder` says so.
+   * @returns whether it was a folder after all: some file systems do not say so in their listings.
+   */
+  readonly onName: (name: string) => Promise<boolean>;
+  readonly wantsFolder: (name: string) => boolean;
+  /** Checked between batches: ends the sweep early. */
+  readonly stopped: () => boolean;
+}
+
+export interface Swept {
+  /** Names handed to `onName`. */
+  readonly names: number;
+  /** Why the folder where it began cannot be read, such as ENOENT; null when it could. */
+  readonly missing: string | null;
+  /** Why one of its subfolders cannot be read, other than that it vanished; null when all could. */
+  readonly unreadable: string | null;
+}
+
+/** Streams through the folder and its subfolders; links to folders are not followed. Never rejects for the disk. */
+export async function sweep(options: SweepOptions): Promise<Swept> {
+  const waiting = [options.from];
+  let names = 0;
+  let unreadable: string | null = null;
+  for (let at = waiting.pop(); at !== undefined && !options.stopped(); at = waiting.pop()) {
+    try {
+      for await (const batch of batches(await opendir(path.join(options.folder, at), { bufferSize: 256 }))) {
+        const looks = batch.map(async (entry) => {
+          const name = at === '' ? entry.name : `${at}/${entry.name}`;
+          if (options.ignored(name)) return;
+          if (entry.isDirectory()) waiting.push(name);
+          if (entry.isDirectory() && !options.wantsFolder(name)) return;
+          names++;
+          if ((await options.onName(name)) && !entry.isDirectory()) waiting.push(name);
+        });
+        await Promise.all(looks);
+        if (options.stopped()) break;
+      }
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+      if (at === options.from) return { names, missing: code, unreadable };
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') unreadable = code;
+    }
+  }
+  return { names, missing: null, unreadable };
+}
+
+async function* batches(folder: Dir) {
+  let batch = [];
+  for await (const entry of folder) {
+    batch.push(entry);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  yield batch;
+}
