@@ -1,0 +1,78 @@
+/** Finds the files of an image folder. */
+import { readdir, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { TrainerError } from '../error.ts';
+
+export interface FoundFile {
+  readonly path: string;
+  /** Relative to the folder searched, with `/` on every system. */
+  readonly name: string;
+}
+
+/** Folders of labelled test images; either may be missing, not both. */
+export interface TestFolders {
+  readonly folder: string;
+  readonly good: string | null;
+  readonly poor: string | null;
+}
+
+/**
+ * Every file within `folder`, sorted by name; links are followed, hidden files and folders left out.
+ * Folders in `except` are not entered.
+ * @throws TrainerError when the folder is missing or is none.
+ */
+export async function findFiles(folder: string, except: readonly string[] = []): Promise<FoundFile[]> {
+  await requireFolder(folder);
+  const entered = new Set<string>();
+  for (const one of except) entered.add(await realpath(one));
+  const files: FoundFile[] = [];
+  const enter = async (directory: string, prefix: string): Promise<void> => {
+    const real = await realpath(directory);
+    if (entered.has(real)) return; // a link in a circle, or one of `except`
+    entered.add(real);
+    const entries = await readdir(directory, { withFileTypes: true });
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      if (entry.name.startsWith('.')) continue;
+      const child = path.join(directory, entry.name);
+      const name = prefix + entry.name;
+      if (await isFolder(child)) await enter(child, `${name}/`);
+      else files.push({ path: child, name });
+    }
+  };
+  await enter(folder, '');
+  return files;
+}
+
+/**
+ * The labelled test images: `given` holds `good` and `poor`; when nothing is given, `folder/test` if it does.
+ * @throws TrainerError when a folder was given that holds neither.
+ */
+export async function findTestFolders(
+  folder: string,
+  given: string | undefined,
+): Promise<TestFolders | null> {
+  const test = given ?? path.join(folder, 'test');
+  if (given !== undefined) await requireFolder(given);
+  const [good, poor] = [path.join(test, 'good'), path.join(test, 'poor')];
+  const [hasGood, hasPoor] = [await isFolder(good), await isFolder(poor)];
+  if (hasGood || hasPoor) return { folder: test, good: hasGood ? good : null, poor: hasPoor ? poor : null };
+  if (given === undefined) return null;
+  throw new TrainerError(
+    `${given} holds neither a folder "good" nor a folder "poor". Put the labelled test images into ${good} and ${poor}.`,
+  );
+}
+
+async function requireFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
+    throw new TrainerError(`The folder ${folder} ${why}. Give a folder of images.`, { cause });
+  });
+  if (!found.isDirectory()) throw new TrainerError(`${folder} is a file; expected a folder of images.`);
+}
+
+const isFolder = (file: string): Promise<boolean> =>
+  stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );

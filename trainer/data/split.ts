@@ -1,0 +1,109 @@
+/** Divides distinct good images into those that train, those that choose the epoch and those that set the threshold. */
+import { createHash } from 'node:crypto';
+import { smallestAlpha } from '../../agent/inspect/threshold.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import type { ThresholdRule } from '../../config/threshold.ts';
+import { TrainerError } from '../error.ts';
+import { randomFor, shuffled } from '../random.ts';
+import type { LoadedImage } from './load.ts';
+
+export type Side = 'train' | 'validation' | 'calibration';
+
+export interface Split {
+  readonly train: readonly LoadedImage[];
+  readonly validation: readonly LoadedImage[];
+  readonly calibration: readonly LoadedImage[];
+  /** Copies of an image that is on one of the sides: left out, so that no picture counts twice. */
+  readonly duplicates: readonly { readonly image: LoadedImage; readonly copyOf: string }[];
+  /** SHA-256 over the sorted content hashes of all images used. */
+  readonly digest: string;
+}
+
+/** Two to train on, one to choose the epoch, one to calibrate. */
+const FEWEST = 4;
+
+/**
+ * Seeded split. Images with the same bytes, the same picture or the same pixels at the input's size count once.
+ * The order comes from the content: renaming files changes nothing.
+ * @throws TrainerError when there are too few images, for training or for the alpha of the threshold's rule.
+ */
+export function splitImages(
+  images: readonly LoadedImage[],
+  recipe: Pick<Recipe, 'split' | 'threshold'>,
+  seed: number,
+): Split {
+  const { distinct, duplicates } = withoutDuplicates(images);
+  const { validation, calibration } = countSides(distinct.length, duplicates.length, recipe);
+  const byContent = [...distinct].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+  const order = shuffled(byContent, randomFor(seed, 'split'));
+  const hash = createHash('sha256');
+  for (const image of byContent) hash.update(image.sha256);
+  return {
+    calibration: order.slice(0, calibration),
+    validation: order.slice(calibration, calibration + validation),
+    train: order.slice(calibration + validation),
+    duplicates,
+    digest: `sha256:${hash.digest('hex')}`,
+  };
+}
+
+/** The file `split.json`: which image is on which side. */
+export function describeSplit(split: Split, seed: number): unknown {
+  const entry = (side: Side) => (image: LoadedImage) => ({ name: image.name, sha256: image.sha256, side });
+  const sides = (['train', 'validation', 'calibration'] as const).flatMap((s) => split[s].map(entry(s)));
+  return {
+    format: 1,
+    seed,
+    digest: split.digest,
+    images: sides.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    duplicates: split.duplicates.map(({ image, copyOf }) => ({
+      name: image.name,
+      sha256: image.sha256,
+      copyOf,
+    })),
+  };
+}
+
+/** Keeps the first of every group of equal images. */
+function withoutDuplicates(images: readonly LoadedImage[]): {
+  distinct: LoadedImage[];
+  duplicates: Split['duplicates'];
+} {
+  const first = new Map<string, string>();
+  const distinct: LoadedImage[] = [];
+  const duplicates: { image: LoadedImage; copyOf: string }[] = [];
+  for (const image of images) {
+    const keys = [image.sha256, image.pictureSha256, image.pixelsSha256];
+    const copyOf = keys.map((key) => first.get(key)).find((name) => name !== undefined);
+    for (const key of keys) if (!first.has(key)) first.set(key, copyOf ?? image.name);
+    if (copyOf === undefined) distinct.push(image);
+    else duplicates.push({ image, copyOf });
+  }
+  return { distinct, duplicates };
+}
+
+function countSides(
+  count: number,
+  duplicates: number,
+  { split, threshold }: Pick<Recipe, 'split' | 'threshold'>,
+): { validation: number; calibration: number } {
+  const copies = duplicates > 0 ? ` (${duplicates} more are copies of them)` : '';
+  if (count < FEWEST)
+    throw new TrainerError(
+      `Only ${count} distinct image${count === 1 ? '' : 's'} can be used${copies}; a run needs at least ${FEWEST}, and a good model a hundred or more. Give a folder with more good images.`,
+    );
+  const most = Math.floor(count / 2);
+  const needed = calibrationNeeded(threshold);
+  if (needed > most && threshold.rule === 'conformal')
+    throw new TrainerError(
+      `alpha ${threshold.alpha} needs ${needed} calibration images, but of ${count} distinct images${copies} at most half, ${most}, can be set aside. The smallest alpha that can be had here is ${smallestAlpha(most)}: use --set threshold.alpha=${smallestAlpha(most)}, or give at least ${2 * needed} good images.`,
+    );
+  const calibration = Math.max(Math.min(Math.round(count * split.calibration), count - 3), needed, 1);
+  const left = count - calibration;
+  return { calibration, validation: Math.max(1, Math.min(Math.round(count * split.validation), left - 2)) };
+}
+
+/** Calibration scores without which the rule cannot be had: alpha >= 1 / (n + 1). */
+function calibrationNeeded(rule: ThresholdRule): number {
+  return rule.rule === 'conformal' ? Math.ceil(1 / rule.alpha - 1e-9) - 1 : 1;
+}

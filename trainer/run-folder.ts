@@ -1,0 +1,100 @@
+/** The folder of one run: what it is called in there, and whether a run may start or go on. */
+import { createHash } from 'node:crypto';
+import { access, constants, mkdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Recipe } from '../config/recipe.ts';
+import { writeAtomically } from '../convert/files.ts';
+import { TrainerError } from './error.ts';
+
+/** What decided a run, as typed and as resolved; `--resume` starts from it. */
+export interface RunRecord {
+  readonly format: 1;
+  readonly recipe: Recipe;
+  readonly seed: number;
+}
+
+/** Files of a run. */
+export function runFiles(folder: string) {
+  const inside = (name: string) => path.join(folder, name);
+  return {
+    record: inside('run.json'),
+    split: inside('split.json'),
+    checkpoint: inside('checkpoint.bin'),
+    model: inside('model'),
+    bundle: inside('bundle.onnx'),
+    metrics: inside('metrics.json'),
+    report: inside('report.html'),
+  };
+}
+
+/**
+ * Makes the folder, unless a run is in it: a run is continued when asked for, never overwritten.
+ * @returns the record of the run to continue, or null.
+ * @throws TrainerError when a run is there and was not asked for, or the other way round, or nothing can be written.
+ */
+export async function openRunFolder(folder: string, resume: boolean): Promise<RunRecord | null> {
+  const files = runFiles(folder);
+  if (resume) {
+    const text = await readFile(files.record, 'utf8').catch((cause) => {
+      throw new TrainerError(
+        `${folder} holds no run to resume (no run.json). Leave out --resume to start one.`,
+        { cause },
+      );
+    });
+    return JSON.parse(text) as RunRecord;
+  }
+  for (const file of Object.values(files))
+    if (await exists(file))
+      throw new TrainerError(
+        `${folder} holds a run already (${path.basename(file)}). Continue it with --resume, choose another --out, or delete the folder: a run is never overwritten.`,
+      );
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TrainerError(`The folder ${folder} cannot be written (${code}). Choose another --out.`, {
+      cause,
+    });
+  }
+  return null;
+}
+
+/**
+ * Refuses to resume with another recipe or seed. The number of epochs may change: a run can be made longer.
+ * @throws TrainerError naming what differs.
+ */
+export function requireSameRun(before: RunRecord, now: RunRecord): void {
+  const settings = (run: RunRecord) =>
+    new Map(flatten({ ...run.recipe, epochs: null, $schema: null, seed: run.seed }));
+  const [old, wanted] = [settings(before), settings(now)];
+  const keys = [...new Set([...old.keys(), ...wanted.keys()])].filter((k) => old.get(k) !== wanted.get(k));
+  if (keys.length === 0) return;
+  const said = keys.map((k) => `${k} was ${old.get(k) ?? 'not set'}, now ${wanted.get(k) ?? 'not set'}`);
+  throw new TrainerError(
+    `This is not the run that was begun: ${said.join('; ')}. Leave these options out, or choose another --out.`,
+  );
+}
+
+/** Digest of everything that decides how training goes on, but for the number of epochs. */
+export function fingerprintOf(run: RunRecord, split: unknown, backend: string): string {
+  const settings = flatten({ ...run.recipe, epochs: null, $schema: null, seed: run.seed });
+  return createHash('sha256').update(JSON.stringify({ settings, split, backend })).digest('hex');
+}
+
+export const writeJson = (file: string, content: unknown): Promise<void> =>
+  writeAtomically(file, `${JSON.stringify(content, null, 2)}\n`);
+
+function flatten(value: unknown, prefix = ''): [string, string][] {
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    return [[prefix, JSON.stringify(value)]];
+  return Object.entries(value).flatMap(([key, child]) =>
+    flatten(child, prefix === '' ? key : `${prefix}.${key}`),
+  );
+}
+
+const exists = (file: string): Promise<boolean> =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );

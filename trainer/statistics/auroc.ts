@@ -1,0 +1,51 @@
+/** How well a score ranks poor images above good ones. */
+import { randomFor } from '../random.ts';
+import type { Interval } from './rates.ts';
+
+export interface Auroc extends Interval {
+  /** 1: every poor image above every good one; 0.5: chance; 0: the wrong way round. Never flipped. */
+  readonly value: number;
+}
+
+/**
+ * Area under the ROC curve: the chance that a poor image scores higher than a good one, ties count half
+ * (Mann and Whitney 1947).
+ */
+export function auroc(good: readonly number[], poor: readonly number[]): number {
+  const all = [...good.map((s) => ({ s, poor: 0 })), ...poor.map((s) => ({ s, poor: 1 }))];
+  all.sort((a, b) => a.s - b.s);
+  let wins = 0;
+  let goodBelow = 0;
+  for (let i = 0; i < all.length; ) {
+    let [goodHere, poorHere] = [0, 0];
+    const { s } = all[i]!;
+    for (; i < all.length && all[i]!.s === s; i++) {
+      poorHere += all[i]!.poor;
+      goodHere += 1 - all[i]!.poor;
+    }
+    wins += poorHere * (goodBelow + goodHere / 2);
+    goodBelow += goodHere;
+  }
+  return wins / (good.length * poor.length);
+}
+
+/** With a 95 % percentile bootstrap interval (Efron 1979), good and poor images drawn again separately. */
+export function aurocWithInterval(
+  good: readonly number[],
+  poor: readonly number[],
+  seed: number,
+  resamples = 2000,
+): Auroc {
+  const random = randomFor(seed, 'bootstrap');
+  const draw = (from: readonly number[]) => from.map(() => from[Math.floor(random() * from.length)]!);
+  const values = Array.from({ length: resamples }, () => auroc(draw(good), draw(poor))).sort((a, b) => a - b);
+  return { value: auroc(good, poor), low: quantile(values, 0.025), high: quantile(values, 0.975) };
+}
+
+/** Quantile of ascending `sorted`, linear between order statistics (type 7 of Hyndman and Fan 1996). */
+export function quantile(sorted: readonly number[], q: number): number {
+  const position = q * (sorted.length - 1);
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below]! + (position - below) * (sorted[above]! - sorted[below]!);
+}

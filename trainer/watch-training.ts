@@ -1,0 +1,43 @@
+/** Shows training as it goes on: a bar with speed and time left, one line for each epoch. */
+import type { EpochRecord } from './checkpoint.ts';
+import { type Bar, type Console, duration } from './console.ts';
+
+export interface TrainingWatch {
+  onBatch(epoch: number, images: number): void;
+  onEpoch(record: EpochRecord, isBest: boolean): void;
+  end(): void;
+  /** Training images a second, and seconds of training in all, validation and checkpoints included. */
+  speed(): { seconds: number; imagesPerSecond: number };
+}
+
+export function watchTraining(console: Console, epochs: number, imagesPerEpoch: number): TrainingWatch {
+  const started = performance.now();
+  let bar: Bar | null = null;
+  let images = 0;
+  const elapsed = () => (performance.now() - started) / 1000;
+  const perSecond = () => images / Math.max(elapsed(), 1e-3);
+  const left = (epoch: number, done: number) =>
+    ((epochs - epoch) * imagesPerEpoch + imagesPerEpoch - done) / perSecond();
+  let inEpoch = 0;
+  const endBar = () => {
+    bar?.end();
+    bar = null;
+    inEpoch = 0;
+  };
+  return {
+    onBatch(epoch, count) {
+      bar ??= console.bar(`epoch ${epoch}/${epochs}`, imagesPerEpoch);
+      images += count;
+      inEpoch += count;
+      bar.step(count, `${perSecond().toFixed(1)} images/s, ${duration(left(epoch, inEpoch))} left`);
+    },
+    onEpoch({ epoch, loss, validationLoss }, isBest) {
+      endBar();
+      const figures = `loss ${loss.toPrecision(4)}, validation ${validationLoss.toPrecision(4)}`;
+      const time = `${perSecond().toFixed(1)} images/s, ${duration(left(epoch, imagesPerEpoch))} left`;
+      console.say(`epoch ${epoch}/${epochs}: ${figures}${isBest ? ' (best)' : ''}, ${time}`);
+    },
+    end: endBar,
+    speed: () => ({ seconds: elapsed(), imagesPerSecond: perSecond() }),
+  };
+}
