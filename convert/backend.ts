@@ -129,13 +129,16 @@ export class OnnxBackend extends TensorStorage {
   override async read(dataId: object): Promise<NumberArray> {
     const entry = this.data.get(dataId);
     if (entry.record) await new Promise((resolve) => setImmediate(resolve));
-    if (entry.record) this.#run([...this.#pending, entry]);
+    if (entry.record) this.#run(this.#pending.add(entry));
     return hostOf(entry);
   }
 
   override readSync(dataId: object): NumberArray {
     const entry = this.data.get(dataId);
-    if (entry.record) this.flush();
+    if (entry.record) {
+      this.#pending.add(entry); // missing there only after a run that failed
+      this.flush();
+    }
     return hostOf(entry);
   }
 
@@ -174,10 +177,12 @@ export class OnnxBackend extends TensorStorage {
     this.#pending.delete(entry);
   }
 
-  #run(wanted: Iterable<Entry>): void {
+  /** Should it fail, its tensors are left alone until somebody reads one: one bad kernel must not block all others. */
+  #run(wanted: ReadonlySet<Entry>): void {
     if (this.#disposed)
       throw new Error('this onnx backend was disposed of; its tensors cannot be computed any more');
-    const job = collectJob(new Set(wanted));
+    const job = collectJob(wanted);
+    this.#pending.clear();
     const { plan, session } = this.#compile(job);
     const feeds: Record<string, Tensor> = {};
     for (const i of plan.inputs) feeds[inputName(i)] = tensorOf(job.leaves[i]!);
@@ -194,7 +199,6 @@ export class OnnxBackend extends TensorStorage {
         );
       root.computed = result;
       root.record = undefined;
-      this.#pending.delete(root);
     });
   }
 

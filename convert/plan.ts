@@ -23,7 +23,7 @@ export interface Plan {
 }
 
 /** Collects the records that the roots depend on and have not run. */
-export function collectJob(wanted: Iterable<Entry>): Job {
+export function collectJob(wanted: ReadonlySet<Entry>): Job {
   const roots = [...wanted].sort((a, b) => a.sequence - b.sequence);
   const found = new Set<RecordedKernel>();
   const stack = roots.flatMap((e) => e.record ?? []);

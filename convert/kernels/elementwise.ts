@@ -1,5 +1,6 @@
 import type { Graph, OnnxType } from '../graph.ts';
-import { alias, type DataType, elementwise, type Value, view } from '../values.ts';
+import { sameShape } from '../shapes.ts';
+import { alias, type DataType, elementwise, type Value } from '../values.ts';
 import {
   type Handler,
   type HandlerTable,
@@ -66,15 +67,16 @@ export const ELEMENTWISE: HandlerTable = {
   }),
   Identity: sameShapeHandler((g, x, out) => alias(g, out, x)),
   Select: handler({
-    outputs: ({ t }) => [t!],
-    emit: (g, { condition, t, e }, _, [out]) => {
-      const rank = out!.shape.length;
-      const rows = condition!.shape.length === 1 && rank > 1; // a vector chooses whole rows of the first axis
-      const chosen = rows
-        ? view(g, condition!, [condition!.shape[0]!, ...Array<number>(rank - 1).fill(1)])
-        : condition!;
-      elementwise(g, out!, [chosen, t!, e!], (c, x, y) => g.op('Where', [c, x, y]));
+    outputs: ({ condition, t, e }) => {
+      if (sameShape(condition!.shape, t!.shape) && sameShape(e!.shape, t!.shape)) return [t!];
+      const shapes = [condition!, t!, e!].map((v) => `[${v.shape}]`).join(', ');
+      throw new UnsupportedKernelError(
+        'Select',
+        `its operands have shapes ${shapes}; tf.where makes them equal`,
+      );
     },
+    emit: (g, { condition, t, e }, _, [out]) =>
+      elementwise(g, out!, [condition!, t!, e!], (c, x, y) => g.op('Where', [c, x, y])),
   }),
   AddN: sameShapeHandler((g, _, out, __, inputs) =>
     elementwise(g, out, list(inputs), (...names) => g.op('Sum', names)),

@@ -3,22 +3,21 @@ import type { Graph } from '../graph.ts';
 import { elements, toNchw } from '../shapes.ts';
 import { channelsFirst, plain, type TensorSpec, type Value } from '../values.ts';
 import { type Geometry, nodeAttributes, outputPadding, requireFloorRounding } from './conv.ts';
-import { type Handler, type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
+import { type Handler, type HandlerTable, handler } from './handler.ts';
 
 interface PoolAttrs {
   filterSize: number | [number, number];
   strides: number | [number, number];
   pad: 'same' | 'valid' | number;
   dimRoundingMode?: 'floor' | 'round' | 'ceil';
-  dilations?: number | [number, number];
 }
 
 /** Pooling over windows of [N, H, W, C] images, and its gradients. */
 export const POOL: HandlerTable = {
   MaxPool: pool('MaxPool', (g, x, c) => maxPool(g, x, c)[0]!),
   AvgPool: pool('AvgPool', (g, x, c) => {
-    const { dilations: _, ...attributes } = nodeAttributes(c);
-    return g.op('AveragePool', [channelsFirst(g, x)], { ...attributes, count_include_pad: 0 });
+    const attributes = { ...windowAttributes(c), count_include_pad: 0 };
+    return g.op('AveragePool', [channelsFirst(g, x)], attributes);
   }),
   MaxPoolGrad: handler<PoolAttrs>({
     outputs: ({ input }) => [input!],
@@ -45,17 +44,20 @@ function pool(kernel: string, emit: (g: Graph, x: Value, c: Geometry) => string)
 
 function poolGeometry(kernel: string, x: TensorSpec, a: PoolAttrs): Geometry {
   const shape = [...x.shape] as [number, number, number, number];
-  const rest = [a.strides, a.dilations ?? 1, a.pad, a.dimRoundingMode] as const;
-  const c = requireFloorRounding(kernel, backend_util.computePool2DInfo(shape, a.filterSize, ...rest));
-  if (kernel.startsWith('AvgPool') && (c.dilationHeight !== 1 || c.dilationWidth !== 1))
-    throw new UnsupportedKernelError(kernel, 'ONNX opset 18 has no dilated average pooling; use dilations 1');
-  return c;
+  const info = backend_util.computePool2DInfo(shape, a.filterSize, a.strides, 1, a.pad, a.dimRoundingMode);
+  return requireFloorRounding(kernel, info);
+}
+
+/** A window's attributes; TensorFlow.js has no dilated pooling kernels, and neither has AveragePool in opset 18. */
+function windowAttributes(c: Geometry) {
+  const { dilations: _, ...attributes } = nodeAttributes(c);
+  return attributes;
 }
 
 /** With gradients in the graph, forward and gradient share one node that also gives the maxima's positions. */
 function maxPool(g: Graph, x: Value, c: Geometry): string[] {
   const outputs = g.poolIndices ? 2 : 1;
-  return g.ops('MaxPool', [channelsFirst(g, x)], nodeAttributes(c), outputs);
+  return g.ops('MaxPool', [channelsFirst(g, x)], windowAttributes(c), outputs);
 }
 
 /** Each dy goes to the position of its window's (first) maximum; where windows overlap, gradients add up. */
@@ -64,11 +66,8 @@ function maxPoolGradient(g: Graph, dy: Value, input: Value, c: Geometry): string
   if (indices === undefined)
     throw new Error('MaxPoolGrad in a graph that was not built with pooling indices');
   const shape = toNchw(input.shape);
-  const apart = c.strideHeight >= c.effectiveFilterHeight && c.strideWidth >= c.effectiveFilterWidth;
-  if (apart && c.dilationHeight === 1 && c.dilationWidth === 1) {
-    const { dilations: _, ...attributes } = nodeAttributes(c);
-    return g.op('MaxUnpool', [channelsFirst(g, dy), indices, g.ints(shape)], attributes);
-  }
+  if (c.strideHeight >= c.filterHeight && c.strideWidth >= c.filterWidth)
+    return g.op('MaxUnpool', [channelsFirst(g, dy), indices, g.ints(shape)], windowAttributes(c));
   const zeros: Value = { shape: [elements(shape)], dtype: 'float32', fill: 0, uses: 1 };
   const flat = [-1];
   const updates = [plain(g, zeros), g.reshape(indices, flat), g.reshape(channelsFirst(g, dy), flat)];
@@ -91,7 +90,7 @@ function averagePoolGradient(g: Graph, dy: Value, c: Geometry): string {
   const planes = g.reshape(shares, [c.batchSize * c.inChannels, 1, outHeight, outWidth]);
   const window = [c.filterHeight, c.filterWidth];
   const ones = g.constant('float32', [1, 1, ...window], new Float32Array(elements(window)).fill(1));
-  const attributes = { ...nodeAttributes(c), output_padding: outputPadding(c) };
+  const attributes = { ...windowAttributes(c), output_padding: outputPadding(c) };
   const spread = g.op('ConvTranspose', [planes, ones], attributes);
   return g.reshape(spread, [c.batchSize, c.inChannels, c.inHeight, c.inWidth]);
 }

@@ -40,8 +40,12 @@ export const REDUCE: HandlerTable = {
   Any: reduction(logical('ReduceMax'), 'bool'),
   ArgMax: argument('ArgMax'),
   ArgMin: argument('ArgMin'),
-  Softmax: alongChannels('Softmax'),
-  LogSoftmax: alongChannels('LogSoftmax'),
+  /** TensorFlow.js normalises along the last axis only, which is axis 1 of an image held in NCHW. */
+  Softmax: sameShapeHandler((g, x, out) => {
+    const images = x.shape.length === 4 && isChannelsFirst(x);
+    if (images) out.channelsFirst = g.op('Softmax', [channelsFirst(g, x)], { axis: 1 });
+    else out.plain = g.op('Softmax', [plain(g, x)], { axis: x.shape.length - 1 });
+  }),
   Cumsum: sameShapeHandler((g, x, out, a: { axis: number; exclusive?: boolean; reverse?: boolean }) => {
     const axis = g.scalar(normalizeAxis(a.axis, x.shape.length), 'int32');
     const attributes = { exclusive: a.exclusive ? 1 : 0, reverse: a.reverse ? 1 : 0 };
@@ -100,14 +104,5 @@ function argument(type: string): Handler {
       const index = g.op(type, [plain(g, x!)], { axis: axisOf(axis, x!.shape.length), keepdims: 0 });
       out!.plain = g.cast(index, 'int32');
     },
-  });
-}
-
-/** TensorFlow.js normalises along the last axis only, which is axis 1 of an image held in NCHW. */
-function alongChannels(type: string): Handler {
-  return sameShapeHandler((g, x, out) => {
-    const images = x.shape.length === 4 && isChannelsFirst(x);
-    if (images) out.channelsFirst = g.op(type, [channelsFirst(g, x)], { axis: 1 });
-    else out.plain = g.op(type, [plain(g, x)], { axis: x.shape.length - 1 });
   });
 }

@@ -29,7 +29,8 @@ export const RESIZE: HandlerTable = {
     emit: (g, { images }, attrs, [out]) => {
       const name = channelsFirst(g, images!);
       const float = images!.dtype === 'float32' ? name : g.cast(name, 'float32');
-      out!.channelsFirst = resize(g, float, attrs.size, 'linear', coordinates(attrs));
+      const mode = { mode: 'linear', coordinate_transformation_mode: coordinates(attrs) } as const;
+      out!.channelsFirst = resize(g, images!, float, attrs.size, mode);
     },
   }),
   ResizeNearestNeighborGrad: gradient(nearestWeights),
@@ -45,25 +46,44 @@ function nearest(g: Graph, images: Value, attrs: ForwardAttrs): string {
   const [outHeight, outWidth] = attrs.size;
   const name = channelsFirst(g, images);
   if (!attrs.alignCorners && outHeight % height === 0 && outWidth % width === 0)
-    return resize(g, name, attrs.size, 'nearest', 'asymmetric');
+    return resize(g, images, name, attrs.size, {
+      mode: 'nearest',
+      coordinate_transformation_mode: 'asymmetric',
+      nearest_mode: 'floor',
+    });
   const rows = g.ints(neighbours(height, outHeight, attrs));
   const columns = g.ints(neighbours(width, outWidth, attrs));
   return g.op('Gather', [g.op('Gather', [name, rows], { axis: 2 }), columns], { axis: 3 });
 }
 
+/**
+ * Sizes go in as scales of all four axes: the short form with `axes` breaks in onnxruntime 1.30's transpose optimizer,
+ * and full sizes would tie the graph to one batch size.
+ */
 function resize(
   g: Graph,
+  images: Value,
   name: string,
   size: readonly number[],
-  mode: string,
-  transformation: string,
+  attributes: ResizeMode,
 ): string {
-  const attributes = { mode, coordinate_transformation_mode: transformation, axes: [2, 3] };
-  const rounding = mode === 'nearest' ? { nearest_mode: 'floor' } : {};
-  return g.op('Resize', [name, '', '', g.ints(size)], { ...attributes, ...rounding });
+  const [height, width] = [images.shape[1]!, images.shape[2]!];
+  const scales = [1, 1, exactScale(height, size[0]!), exactScale(width, size[1]!)];
+  return g.op('Resize', [name, '', g.constant('float32', [4], scales)], { ...attributes });
 }
 
-function coordinates(attrs: ResizeAttrs): string {
+type ResizeMode =
+  | { mode: 'nearest'; coordinate_transformation_mode: 'asymmetric'; nearest_mode: 'floor' }
+  | { mode: 'linear'; coordinate_transformation_mode: 'asymmetric' | 'half_pixel' | 'align_corners' };
+
+/** The single-precision factor nearest to to / from whose product with `from` does not round below `to`. */
+function exactScale(from: number, to: number): number {
+  let scale = Math.fround(to / from);
+  while (Math.fround(from * scale) < to) scale = Math.fround(scale * (1 + 2 ** -23));
+  return scale;
+}
+
+function coordinates(attrs: ResizeAttrs) {
   if (attrs.alignCorners) return 'align_corners';
   return attrs.halfPixelCenters ? 'half_pixel' : 'asymmetric';
 }

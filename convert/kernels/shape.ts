@@ -63,11 +63,12 @@ export const SHAPE: HandlerTable = {
   StridedSlice: handler<StridedSliceAttrs>({
     outputs: ({ x }, a) => [{ shape: stridedSlice(x!.shape, a).finalShape, dtype: x!.dtype }],
     emit: (g, { x }, a, [out]) => {
-      const { begin, end, strides, finalShape, finalShapeSparse } = stridedSlice(x!.shape, a);
+      const { begin, end, strides, finalShape } = stridedSlice(x!.shape, a);
       const ends = end.map((e, i) => (strides[i]! < 0 && e < 0 ? BEFORE_START : e));
       const axes = begin.map((_, i) => i);
       const name = g.op('Slice', [plain(g, x!), g.ints(begin), g.ints(ends), g.ints(axes), g.ints(strides)]);
-      out!.plain = sameShape(finalShape, finalShapeSparse) ? name : g.reshape(name, finalShape);
+      const sliced = slice_util.computeOutShape(begin, end, strides);
+      out!.plain = sameShape(sliced, finalShape) ? name : g.reshape(name, finalShape);
     },
   }),
   Concat: handler<{ axis: number }>({
@@ -137,10 +138,6 @@ export const SHAPE: HandlerTable = {
       if (reps.every((r, i) => r === 1 || x!.shape[i] === 1)) spread(g, out!, x!);
       else out!.plain = g.op('Tile', [plain(g, x!), g.ints(reps)]);
     },
-  }),
-  BroadcastTo: handler<{ shape: number[] }>({
-    outputs: ({ x }, { shape }) => [{ shape, dtype: x!.dtype }],
-    emit: (g, { x }, _, [out]) => spread(g, out!, x!),
   }),
   PadV2: padding<{ paddings: Array<[number, number]>; constantValue: number }>((g, x, name, pads, a) =>
     g.op('Pad', [name, pads, g.scalar(a.constantValue, x.dtype)], { mode: 'constant' }),

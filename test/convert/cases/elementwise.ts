@@ -4,33 +4,53 @@ import type { Case } from '../support/differential.ts';
 const IMAGES = [2, 5, 4, 3];
 
 const UNARY = {
-  smooth: [
-    'exp',
-    'neg',
-    'sin',
-    'cos',
-    'tanh',
-    'sinh',
-    'cosh',
-    'sigmoid',
-    'softplus',
-    'square',
-    'erf',
-    'expm1',
-    'atan',
-  ],
-  kinked: ['abs', 'relu', 'relu6', 'elu', 'selu'],
-  flat: ['sign', 'step', 'ceil', 'floor', 'round'],
-  positive: ['log', 'sqrt', 'rsqrt', 'log1p', 'reciprocal'],
-  within: ['asin', 'acos', 'tan'],
-} as const;
+  smooth: {
+    exp: tf.exp,
+    neg: tf.neg,
+    sin: tf.sin,
+    cos: tf.cos,
+    tanh: tf.tanh,
+    sinh: tf.sinh,
+    cosh: tf.cosh,
+    sigmoid: tf.sigmoid,
+    softplus: tf.softplus,
+    square: tf.square,
+    erf: tf.erf,
+    expm1: tf.expm1,
+    atan: tf.atan,
+  },
+  kinked: { abs: tf.abs, relu: tf.relu, relu6: tf.relu6, elu: tf.elu, selu: tf.selu },
+  flat: {
+    sign: tf.sign,
+    step: (x: tf.Tensor) => tf.step(x),
+    ceil: tf.ceil,
+    floor: tf.floor,
+    round: tf.round,
+  },
+  positive: { log: tf.log, sqrt: tf.sqrt, rsqrt: tf.rsqrt, log1p: tf.log1p, reciprocal: tf.reciprocal },
+  within: { asin: tf.asin, acos: tf.acos, tan: tf.tan },
+} satisfies Record<string, Record<string, (x: tf.Tensor) => tf.Tensor>>;
 
-type UnaryName = (typeof UNARY)[keyof typeof UNARY][number];
-// The functions differ in optional parameters only; called with one tensor they are alike.
-const unary = (name: UnaryName) => (x: tf.Tensor) => (tf[name] as (x: tf.Tensor) => tf.Tensor)(x);
-
-const BINARY = ['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'squaredDifference', 'pow'] as const;
-const COMPARE = ['greater', 'greaterEqual', 'less', 'lessEqual', 'equal', 'notEqual'] as const;
+/** TensorFlow.js cannot differentiate these where shapes differ. */
+const UNBROADCAST = new Set(['maximum', 'minimum', 'squaredDifference']);
+const BINARY = {
+  add: tf.add,
+  sub: tf.sub,
+  mul: tf.mul,
+  div: tf.div,
+  maximum: tf.maximum,
+  minimum: tf.minimum,
+  squaredDifference: tf.squaredDifference,
+  pow: tf.pow,
+} satisfies Record<string, (a: tf.Tensor, b: tf.Tensor) => tf.Tensor>;
+const COMPARE = {
+  greater: tf.greater,
+  greaterEqual: tf.greaterEqual,
+  less: tf.less,
+  lessEqual: tf.lessEqual,
+  equal: tf.equal,
+  notEqual: tf.notEqual,
+} satisfies Record<string, (a: tf.Tensor, b: tf.Tensor) => tf.Tensor>;
 const float = (x: tf.Tensor) => tf.cast(x, 'float32');
 
 /** Values whose comparison with zero, rounding and NaN tests hit every branch. */
@@ -38,11 +58,15 @@ const corners = () =>
   tf.tensor1d([-2, -1.5, -0.5, -0, 0, 0.5, 1.5, 2.5, Number.NaN, Number.POSITIVE_INFINITY]);
 
 export const ELEMENTWISE_CASES: Case[] = [
-  ...UNARY.smooth.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name) })),
-  ...UNARY.kinked.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name) })),
-  ...UNARY.flat.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name), gradient: 'none' })),
-  ...UNARY.positive.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name), range: [0.1, 2] })),
-  ...UNARY.within.map((name): Case => ({ name, shapes: [IMAGES], fn: unary(name), range: [-0.9, 0.9] })),
+  ...Object.entries(UNARY.smooth).map(([name, fn]): Case => ({ name, shapes: [IMAGES], fn })),
+  ...Object.entries(UNARY.kinked).map(([name, fn]): Case => ({ name, shapes: [IMAGES], fn })),
+  ...Object.entries(UNARY.flat).map(([name, fn]): Case => ({ name, shapes: [IMAGES], fn, gradient: 'none' })),
+  ...Object.entries(UNARY.positive).map(
+    ([name, fn]): Case => ({ name, shapes: [IMAGES], fn, range: [0.1, 2] }),
+  ),
+  ...Object.entries(UNARY.within).map(
+    ([name, fn]): Case => ({ name, shapes: [IMAGES], fn, range: [-0.9, 0.9] }),
+  ),
   { name: 'expm1 near zero', shapes: [[40]], fn: tf.expm1, range: [-1e-6, 1e-6], gradient: 'none' },
   { name: 'log1p near zero', shapes: [[40]], fn: tf.log1p, range: [-1e-6, 1e-6], gradient: 'none' },
   { name: 'log1p below zero', shapes: [[40]], fn: tf.log1p, range: [-0.99, -0.4] },
@@ -75,23 +99,23 @@ export const ELEMENTWISE_CASES: Case[] = [
     gradient: 'none',
   },
   { name: 'cast to bool', shapes: [IMAGES], fn: (x) => float(tf.cast(tf.relu(x), 'bool')), gradient: 'none' },
-  ...BINARY.flatMap((name): Case[] => {
-    const fn = (a: tf.Tensor, b: tf.Tensor) => tf[name](a, b);
+  ...Object.entries(BINARY).flatMap(([name, fn]): Case[] => {
+    const gradient = UNBROADCAST.has(name) ? 'none' : 'cpu';
     return [
       { name, shapes: [IMAGES, IMAGES], fn, range: [0.2, 2] },
-      { name: `${name} with a vector`, shapes: [IMAGES, [3]], fn, range: [0.2, 2] },
-      { name: `${name} with columns`, shapes: [[4, 1], IMAGES], fn, range: [0.2, 2] },
-      { name: `${name} with a scalar`, shapes: [[], IMAGES], fn, range: [0.2, 2] },
+      { name: `${name} with a vector`, shapes: [IMAGES, [3]], fn, range: [0.2, 2], gradient },
+      { name: `${name} with columns`, shapes: [[4, 1], IMAGES], fn, range: [0.2, 2], gradient },
+      { name: `${name} with a scalar`, shapes: [[], IMAGES], fn, range: [0.2, 2], gradient },
     ];
   }),
-  ...COMPARE.flatMap((name): Case[] => {
-    const fn = (a: tf.Tensor, b: tf.Tensor) => float(tf[name](tf.round(a), tf.round(b)));
+  ...Object.entries(COMPARE).flatMap(([name, compare]): Case[] => {
+    const fn = (a: tf.Tensor, b: tf.Tensor) => float(compare(tf.round(a), tf.round(b)));
     return [
       { name, shapes: [IMAGES, [3]], fn, gradient: 'none' },
       {
         name: `${name} of int32`,
         shapes: [IMAGES, [3]],
-        fn: (a, b) => float(tf[name](a, b)),
+        fn: (a, b) => float(compare(a, b)),
         gradient: 'none',
         integers: true,
       },
@@ -106,14 +130,15 @@ export const ELEMENTWISE_CASES: Case[] = [
     },
     gradient: 'none',
   },
-  { name: 'where', shapes: [IMAGES, IMAGES], fn: (a, b) => tf.where(tf.greater(a, b), a, tf.mul(b, 2)) },
   {
-    name: 'where chooses rows',
-    shapes: [
-      [4, 3],
-      [4, 3],
-    ],
-    fn: (a, b) => tf.where(tf.cast(tf.tensor1d([1, 0, 0, 1]), 'bool'), a, b),
+    name: 'where',
+    shapes: [IMAGES, IMAGES],
+    fn: (a, b) => tf.where(tf.reshape(chosen(120), IMAGES), a, tf.mul(b, 2)),
+  },
+  {
+    name: 'where, broadcasting',
+    shapes: [IMAGES, [3]],
+    fn: (a, b) => tf.where(chosen(3), a, b),
     gradient: 'none',
   },
   { name: 'prelu', shapes: [IMAGES, [3]], fn: tf.prelu },
@@ -160,4 +185,8 @@ function remainder(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
 
 function awayFromZero(b: tf.Tensor): tf.Tensor {
   return tf.where(tf.equal(tf.round(float(b)), 0), tf.onesLike(b), b);
+}
+
+function chosen(length: number): tf.Tensor {
+  return tf.cast(tf.tensor1d(Array.from({ length }, (_, i) => (i * 7) % 3)), 'bool');
 }

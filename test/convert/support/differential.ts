@@ -15,7 +15,7 @@ export interface Case {
    * the cpu backend's forward pass with a wide step, exact for linear functions; or `none`, no gradient exists.
    */
   gradient?: 'cpu' | 'linear' | 'none';
-  /** Cast inputs to int32 first. */
+  /** Cast inputs to int32 first, in the graph: small int32 data would be computed on the host. */
   integers?: boolean;
 }
 
@@ -50,12 +50,12 @@ async function evaluate(
   values: readonly Float32Array[],
 ): Promise<Evaluation> {
   await tf.setBackend(backend);
-  const tensors = (data: readonly Float32Array[]) =>
-    data.map((v, i) => tf.tensor(v.slice(), c.shapes[i]!, c.integers ? 'int32' : 'float32'));
+  const tensors = (data: readonly Float32Array[]) => data.map((v, i) => tf.tensor(v.slice(), c.shapes[i]!));
+  const fn: Case['fn'] = (...xs) => c.fn(...(c.integers ? xs.map((x) => tf.cast(x, 'int32')) : xs));
   const inputs = tensors(values);
-  const forward = await c.fn(...inputs).data();
+  const forward = await fn(...inputs).data();
   if (c.gradient === 'none') return { forward, gradients: [] };
-  const loss = (...xs: tf.Tensor[]) => weightedSum(c.fn(...xs));
+  const loss = (...xs: tf.Tensor[]) => weightedSum(fn(...xs));
   if (backend === 'cpu' && c.gradient === 'linear')
     return { forward, gradients: finiteDifferences(loss, values, tensors) };
   const gradients = tf.grads(loss)(inputs);
