@@ -29,25 +29,19 @@ function convolutionInputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D): tf.Tens
   return tf.conv2d(dy, tf.transpose(tf.reverse(filter, [0, 1]), [0, 1, 3, 2]), 1, 'same');
 }
 
-/** Nine matrix products [I, N*H*W] x [N*H*W, O] of the shifted x [N, H, W, I] with dy -> [3, 3, I, O]. */
+/**
+ * A convolution with rows and columns of dy as the window: x as [I, H + 2, W + 2, N], N its channels, with dy as
+ * the filter [H, W, N, O] gives [I, 3, 3, O].
+ */
 function convolutionFilterGradient(x: tf.Tensor4D, dy: tf.Tensor4D): tf.Tensor4D {
-  const [n, height, width, inputs] = x.shape;
-  const outputs = dy.shape[3];
-  const padded = tf.pad(x, [
+  const padded = tf.pad(tf.transpose(x, [3, 1, 2, 0]), [
     [0, 0],
     [1, 1],
     [1, 1],
     [0, 0],
   ]);
-  const rows = tf.reshape(dy, [-1, outputs]);
-  const taps: tf.Tensor[] = [];
-  for (let i = 0; i < 3; i++) {
-    for (let j = 0; j < 3; j++) {
-      const shifted = tf.reshape(tf.slice(padded, [0, i, j, 0], [n, height, width, inputs]), [-1, inputs]);
-      taps.push(tf.matMul(tf.transpose(shifted), rows));
-    }
-  }
-  return tf.reshape(tf.stack(taps), [3, 3, inputs, outputs]);
+  const gradient = tf.conv2d(padded, tf.transpose<tf.Tensor4D>(dy, [1, 2, 0, 3]), 1, 'valid');
+  return tf.transpose(gradient, [1, 2, 0, 3]);
 }
 
 /** dy goes to the largest of each 2x2 window (to all of them where several are equal). */
