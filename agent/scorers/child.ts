@@ -1,0 +1,47 @@
+/** A scoring process: loads the bundle, then inspects one file after another. Entry point, forked by `process.ts`. */
+import { writeFileSync } from 'node:fs';
+import { BundleError } from '../inspect/bundle.ts';
+import { type Inspector, loadInspector } from '../inspect/inspect.ts';
+import type { FromScorer, ToScorer } from './messages.ts';
+
+// The agent decides when this process ends; Ctrl-C in a terminal reaches it as well.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+// Without its agent it has no purpose. Not exit(): that would wait for native threads.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+if (!process.connected) process.exit(1);
+preferAsVictim();
+
+let inspector: Inspector | undefined;
+process.on('message', async (message: ToScorer) => {
+  if (message.type === 'load') {
+    try {
+      inspector = await loadInspector(message);
+      say({ type: 'ready', manifest: inspector.bundle.manifest });
+    } catch (error) {
+      say({
+        type: 'refused',
+        bundle: error instanceof BundleError,
+        message: (error as Error).message,
+      });
+    }
+    return;
+  }
+  try {
+    if (inspector === undefined) throw new Error('A file came before the bundle.');
+    say({ type: 'inspected', inspection: await inspector.inspect(message.file) });
+  } catch (error) {
+    say({ type: 'failed', message: (error as Error).message.replaceAll(message.file, '[file]') });
+  }
+});
+
+function say(message: FromScorer): void {
+  process.send?.(message);
+}
+
+/** When memory runs out, the system shall end this process, which is replaced, and not the agent. Linux only. */
+function preferAsVictim(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '500');
+  } catch {}
+}

@@ -1,0 +1,24 @@
+/** What the agent and a scoring process say to each other. One job at a time, so an answer needs no number. */
+import type { Manifest } from '../../config/bundle.ts';
+import type { Inspection, Limits } from '../inspect/inspection.ts';
+import type { ExecutionProvider } from '../inspect/score.ts';
+
+/** First message to a scoring process. */
+export interface Load {
+  readonly type: 'load';
+  readonly bundlePath: string;
+  readonly executionProvider: ExecutionProvider;
+  readonly threads: number;
+  readonly limits: Limits;
+}
+
+export type ToScorer = Load | { readonly type: 'inspect'; readonly file: string };
+
+export type FromScorer =
+  /** Loaded, proven by its golden samples, warm. */
+  | { readonly type: 'ready'; readonly manifest: Manifest }
+  /** The bundle is not accepted (`bundle`), or loading failed otherwise. In words for the operator. */
+  | { readonly type: 'refused'; readonly bundle: boolean; readonly message: string }
+  | { readonly type: 'inspected'; readonly inspection: Inspection }
+  /** Not the file's fault, as far as is known: the process is to be replaced. Holds no file name. */
+  | { readonly type: 'failed'; readonly message: string };

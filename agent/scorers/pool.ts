@@ -1,0 +1,268 @@
+/** Scoring processes with deadlines: whatever a file does to one of them, the agent lives and the next file goes on. */
+import type { Logger } from 'pino';
+import type { Manifest } from '../../config/bundle.ts';
+import { BundleError } from '../inspect/bundle.ts';
+import type { Inspection, Limits } from '../inspect/inspection.ts';
+import type { ExecutionProvider } from '../inspect/score.ts';
+import { forkScorer, type ScorerEnd, type ScorerProcess } from './process.ts';
+
+/** Deaths on one file after which it is given up. */
+const MOST_DEATHS = 2;
+/**
+ * Pause before a process is replaced, milliseconds: none after the first end, then FIRST doubling to LAST. A process
+ * that inspected a file, or was ready for longer than LAST, begins anew.
+ */
+const FIRST = 100;
+const LAST = 10_000;
+
+export interface PoolOptions {
+  /** Path of the bundle. */
+  readonly bundle: string;
+  readonly processes: number;
+  /** Of each process. */
+  readonly threads: number;
+  readonly executionProvider: ExecutionProvider;
+  readonly limits: Limits;
+  /** Longest time for one file, milliseconds. */
+  readonly deadlineMilliseconds: number;
+  readonly log: Logger;
+  /** Called on changes; `null` when processes start again. */
+  readonly onCondition: (code: 'scorer-failing', message: string | null) => void;
+}
+
+export interface Pool {
+  /** Of the bundle that every process has loaded and proven. */
+  readonly manifest: Manifest;
+  /**
+   * Inspects a file in the next free process. Rejects only when the pool is closed: a file on which two processes
+   * died is `scorer-crashed`, one that took longer than the deadline is `timeout`.
+   */
+  inspect(file: string): Promise<Inspection>;
+  /** Files that wait for a free process. */
+  readonly queued: number;
+  /** Processes replaced so far. */
+  readonly restarts: number;
+  /** The processes that run now, and whether each has a file in work. */
+  readonly processes: readonly { readonly pid: number; readonly busy: boolean }[];
+  /** Ends all processes; what was not inspected is rejected. */
+  close(): Promise<void>;
+}
+
+interface Job {
+  readonly file: string;
+  readonly resolve: (inspection: Inspection) => void;
+  readonly reject: (error: Error) => void;
+  deaths: number;
+}
+
+interface Slot {
+  process: ScorerProcess | null;
+  /** When it became ready, performance.now(); null while it loads. */
+  ready: number | null;
+  /** In work, or to be tried again by the replacement: it shall not take a neighbour along. */
+  job: Job | null;
+  overdue: boolean;
+  /** Of the job's deadline, or of the replacement. */
+  timer: NodeJS.Timeout | undefined;
+  /** Ends since a file was last inspected. */
+  ends: number;
+  /** Why it does not start. */
+  failure: string | null;
+}
+
+/**
+ * Forks all processes and waits until each has proven the bundle.
+ * @throws BundleError with the words of the process when the bundle is refused.
+ */
+export async function openPool(options: PoolOptions): Promise<Pool> {
+  const { log } = options;
+  const slots = Array.from({ length: options.processes }, newSlot);
+  const waiting: Job[] = [];
+  const opened = Promise.withResolvers<Manifest>();
+  const ended = Promise.withResolvers<void>();
+  let manifest: Manifest | null = null;
+  let open = false;
+  let closed = false;
+  let restarts = 0;
+  let said: string | null = null;
+
+  const start = (slot: Slot) => {
+    slot.process = forkScorer(
+      {
+        bundlePath: options.bundle,
+        executionProvider: options.executionProvider,
+        threads: options.threads,
+        limits: options.limits,
+      },
+      {
+        onReady: (loaded) => ready(slot, loaded),
+        onInspected: (inspection) => inspected(slot, inspection),
+        onEnd: (end) => over(slot, end),
+      },
+    );
+  };
+
+  const ready = (slot: Slot, loaded: Manifest) => {
+    manifest ??= loaded;
+    if (loaded.digest !== manifest.digest) {
+      slot.failure = `The bundle was replaced by another one (${loaded.digest}, expected ${manifest.digest}). Restart the agent to take it.`;
+      slot.process?.kill();
+      return;
+    }
+    slot.ready = performance.now();
+    slot.failure = null;
+    sayFailing();
+    if (slots.every((other) => other.ready !== null)) opened.resolve(manifest);
+    if (slot.job === null) next();
+    else give(slot, slot.job);
+  };
+
+  const inspected = (slot: Slot, inspection: Inspection) => {
+    clearTimeout(slot.timer);
+    slot.ends = 0;
+    slot.job?.resolve(inspection);
+    slot.job = null;
+    next();
+  };
+
+  const over = (slot: Slot, end: ScorerEnd) => {
+    clearTimeout(slot.timer);
+    const { job, ready: readySince, overdue } = slot;
+    slot.process = null;
+    slot.ready = null;
+    if (closed) {
+      if (slots.every((other) => other.process === null)) ended.resolve();
+      return;
+    }
+    const error = end.bundle ? new BundleError(end.message) : new Error(end.message);
+    if (!open) return opened.reject(error);
+    const lastWords = job === null ? end.lastWords : end.lastWords.replaceAll(job.file, '[file]');
+    log.warn({ reason: overdue ? 'deadline' : end.message, lastWords }, 'scoring process ended');
+    if (readySince === null) {
+      slot.failure ??= end.message;
+      sayFailing();
+      slot.job = null;
+      if (job !== null) waiting.unshift(job); // a neighbour may take it, for this one does not start
+      next();
+    } else if (job !== null) {
+      const inspection = giveUp(job, overdue);
+      if (inspection !== null) {
+        slot.job = null;
+        job.resolve(inspection);
+      }
+    }
+    if (readySince !== null && performance.now() - readySince > LAST) slot.ends = 0;
+    replace(slot);
+  };
+
+  const giveUp = (job: Job, overdue: boolean): Inspection | null => {
+    if (overdue) return unscorable('timeout', `Took longer than ${options.deadlineMilliseconds / 1000} s.`);
+    job.deaths++;
+    return job.deaths < MOST_DEATHS
+      ? null
+      : unscorable('scorer-crashed', `The scoring process died on it ${job.deaths} times.`);
+  };
+
+  const replace = (slot: Slot) => {
+    slot.ends++;
+    slot.overdue = false;
+    slot.timer = setTimeout(
+      () => {
+        restarts++;
+        start(slot);
+      },
+      slot.ends === 1 ? 0 : Math.min(LAST, FIRST * 2 ** (slot.ends - 2)),
+    );
+  };
+
+  const next = () => {
+    for (const slot of slots) {
+      if (slot.ready === null || slot.job !== null) continue;
+      const job = waiting.shift();
+      if (job === undefined) return;
+      give(slot, job);
+    }
+  };
+
+  const give = (slot: Slot, job: Job) => {
+    slot.job = job;
+    slot.timer = setTimeout(() => deadline(slot, job), options.deadlineMilliseconds);
+    slot.process?.inspect(job.file);
+  };
+
+  /** After a stall of the agent itself the answer may be there already, unread: it is read before the axe falls. */
+  const deadline = (slot: Slot, job: Job) => {
+    slot.timer = setTimeout(() => {
+      if (slot.job !== job) return;
+      slot.overdue = true;
+      slot.process?.kill();
+    }, 10);
+  };
+
+  const sayFailing = () => {
+    const message = slots.find((slot) => slot.failure !== null)?.failure ?? null;
+    if (message === said) return;
+    said = message;
+    options.onCondition('scorer-failing', message);
+  };
+
+  const close = async () => {
+    if (!closed) {
+      closed = true;
+      for (const slot of slots) {
+        clearTimeout(slot.timer);
+        slot.job?.reject(new Error('The scoring processes were closed.'));
+        slot.process?.kill();
+      }
+      for (const job of waiting.splice(0)) job.reject(new Error('The scoring processes were closed.'));
+      if (slots.every((slot) => slot.process === null)) ended.resolve();
+    }
+    await ended.promise;
+  };
+
+  for (const slot of slots) start(slot);
+  try {
+    const loaded = await opened.promise;
+    open = true;
+    return {
+      manifest: loaded,
+      inspect: (file) =>
+        new Promise((resolve, reject) => {
+          if (closed) return reject(new Error('The scoring processes were closed.'));
+          waiting.push({ file, resolve, reject, deaths: 0 });
+          next();
+        }),
+      get queued() {
+        return waiting.length;
+      },
+      get restarts() {
+        return restarts;
+      },
+      get processes() {
+        return slots.flatMap(({ process, ready, job }) =>
+          process?.pid === undefined ? [] : { pid: process.pid, busy: ready !== null && job !== null },
+        );
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function newSlot(): Slot {
+  return {
+    process: null,
+    ready: null,
+    job: null,
+    overdue: false,
+    timer: undefined,
+    ends: 0,
+    failure: null,
+  };
+}
+
+function unscorable(reason: 'timeout' | 'scorer-crashed', message: string): Inspection {
+  return { outcome: 'unscorable', reason, message, bytes: 0, sha256: null };
+}
