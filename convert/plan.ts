@@ -43,16 +43,19 @@ function describe(
   const position = new Map<Entry, string>();
   const leaves: Entry[] = [];
   let key = '';
+  const locate = (entry: Entry): string => {
+    const known = position.get(entry);
+    if (known !== undefined) return known;
+    const at = `L${leaves.length}`;
+    position.set(entry, at);
+    leaves.push(entry);
+    key += `${entry.dtype}[${entry.shape}]`;
+    return at;
+  };
   records.forEach((record, i) => {
     key += `${record.kernel}${attributesKey(record.attrs)}(`;
     for (const { entry, shape } of record.inputs) {
-      let at = position.get(entry);
-      if (at === undefined) {
-        at = `L${leaves.length}`;
-        position.set(entry, at);
-        leaves.push(entry);
-        key += `${entry.dtype}[${entry.shape}]`;
-      }
+      const at = locate(entry);
       key += sameShape(shape, entry.shape) ? `${at},` : `${at}[${shape}],`;
     }
     key += ')';
@@ -60,7 +63,8 @@ function describe(
       position.set(output, `${i}.${k}`);
     });
   });
-  return { leaves, key: `${key}>${roots.map((r) => position.get(r)).join()}` };
+  const wanted = roots.map(locate).join(); // a root that is itself a leaf: an input handed through
+  return { leaves, key: `${key}>${wanted}` };
 }
 
 function attributesKey(attrs: Record<string, unknown>): string {

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { fromBinary } from '@bufbuild/protobuf';
+import * as tf from '@tensorflow/tfjs-core';
+import * as onnx from 'onnx-buf';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { UnsupportedKernelError } from '../../convert/kernels/handler.ts';
+import { traceableModel } from '../../convert/model_conversion.ts';
+import { trace } from '../../convert/trace.ts';
+import { compare } from '../../convert/verify.ts';
+import { useOnnx } from './support/backends.ts';
+import { randomModel, smallAutoencoder } from './support/models.ts';
+import { assertClose } from './support/numbers.ts';
+
+const MODELS = 20;
+const RELATIVE = 1e-4;
+
+await useOnnx();
+await tf.setBackend('cpu'); // the reference; tracing must not need any other backend to be current
+
+const decode = (bytes: Uint8Array) => fromBinary(onnx.ModelProtoSchema, bytes);
+const images = { name: 'image', shape: [null, 4, 4, 3] };
+
+describe('random models of the supported layers', () => {
+  for (let seed = 1; seed <= MODELS; seed++)
+    test(`model ${seed} agrees with TensorFlow.js at batch 1, 3 and 8`, async (t) => {
+      const model = randomModel(seed);
+      const { fn, inputs } = traceableModel(model);
+      t.diagnostic(model.layers.map((layer) => layer.getClassName()).join(' '));
+      const result = await compare(fn, trace(fn, inputs), inputs, { seed, range: [-1, 1] });
+      assert.ok(result.compared >= 12 * 4, `only ${result.compared} elements were compared`);
+      assert.ok(
+        result.relative <= RELATIVE,
+        `relative difference ${result.relative} at batch ${result.batch}`,
+      );
+    });
+});
+
+describe('the file', () => {
+  test('is the same, byte for byte, for the same function and weights', () => {
+    const { fn, inputs } = traceableModel(smallAutoencoder());
+    const again = traceableModel(smallAutoencoder());
+    assert.deepEqual(trace(fn, inputs), trace(fn, inputs));
+    const names = (bytes: Uint8Array) => decode(bytes).graph!.node.map((n) => [n.name, n.input, n.output]);
+    const renamed = (...xs: tf.Tensor[]) => ({ y: Object.values(again.fn(...xs))[0]! });
+    const first = (...xs: tf.Tensor[]) => ({ y: Object.values(fn(...xs))[0]! });
+    const x = [{ ...inputs[0]!, name: 'x' }];
+    assert.deepEqual(names(trace(first, x)), names(trace(renamed, x)));
+    assert.deepEqual(trace(first, x), trace(renamed, x));
+  });
+
+  test('declares opset 18, IR 8, an open batch N and standard operators only', () => {
+    const { fn, inputs } = traceableModel(smallAutoencoder());
+    const model = decode(trace(fn, inputs));
+    assert.equal(model.irVersion, 8n);
+    assert.deepEqual(
+      model.opsetImport.map((o) => [o.domain, o.version]),
+      [['', 18n]],
+    );
+    assert.ok(model.graph!.node.every((n) => n.domain === ''));
+    for (const port of [...model.graph!.input, ...model.graph!.output]) {
+      const tensor = port.type!.value;
+      assert.ok(tensor.case === 'tensorType');
+      assert.deepEqual(tensor.value.shape!.dim[0]!.value, { case: 'dimParam', value: 'N' });
+    }
+  });
+
+  test('takes a uint8 input and gives rounded, clipped uint8', async () => {
+    const bytes = trace((x) => ({ y: tf.mul(x, 1.25), z: tf.sub(x, 0.5) }), [{ ...images, dtype: 'uint8' }], {
+      outputTypes: { y: 'uint8', z: 'uint8' },
+    });
+    const session = await InferenceSession.create(bytes);
+    const values = Uint8Array.from({ length: 48 }, (_, i) => i * 5);
+    const { y, z } = await session.run({ image: new Tensor('uint8', values, [1, 4, 4, 3]) });
+    await session.release();
+    const halfToEven = (v: number) => (Math.abs(v % 1) === 0.5 ? 2 * Math.round(v / 2) : Math.round(v));
+    const stored = (v: number) => Math.min(255, Math.max(0, halfToEven(v)));
+    assert.deepEqual(
+      [...(y!.data as Uint8Array)],
+      [...values].map((v) => stored(v * 1.25)),
+    );
+    assert.deepEqual(
+      [...(z!.data as Uint8Array)],
+      [...values].map((v) => stored(v - 0.5)),
+    );
+  });
+
+  test('keeps inputs that no output needs, and an output that is an input', async () => {
+    const bytes = trace(
+      (x, unused) => ({ y: x, n: tf.sum(tf.zerosLike(unused!)) }),
+      [images, { name: 'unused', shape: [null, 2] }],
+    );
+    const session = await InferenceSession.create(bytes);
+    assert.deepEqual(session.inputNames, ['image', 'unused']);
+    assert.deepEqual(session.outputNames, ['y', 'n']);
+    await session.release();
+  });
+
+  test('computes sizes from the batch where a graph needs more than one', async () => {
+    const fn = (x: tf.Tensor) => {
+      const batch = x.shape[0]!;
+      const doubled = tf.concat([x, tf.zeros([batch, 4, 4, 3])], 0); // 2 N rows
+      return {
+        y: tf.add(tf.reshape(doubled, [2, batch, 48]), tf.ones([batch, 48])),
+        z: tf.slice(doubled, 1, batch),
+      };
+    };
+    const result = await compare(fn, trace(fn, [images]), [images]);
+    assert.ok(result.absolute <= 1e-6, `${result.absolute}`);
+  });
+
+  test('holds the weights that another backend trained, which goes on training them', async () => {
+    await tf.setBackend('onnx');
+    const model = smallAutoencoder();
+    model.compile({ optimizer: tf.train.sgd(0.5), loss: 'meanSquaredError' });
+    const x = tf.randomUniform([4, 8, 8, 2], 0, 1, 'float32', 5);
+    const { fn, inputs } = traceableModel(model);
+    await model.fit(x, x, { epochs: 1, verbose: 0, shuffle: false });
+    const bytes = trace(fn, inputs);
+    assert.equal(tf.getBackend(), 'onnx');
+    const expected = await (model.predict(x) as tf.Tensor).data();
+    const session = await InferenceSession.create(bytes);
+    const feed = new Tensor('float32', Float32Array.from(await x.data()), x.shape);
+    const result = await session.run({ [inputs[0]!.name]: feed });
+    assertClose(Object.values(result)[0]!.data as Float32Array, expected, {
+      relative: RELATIVE,
+      absolute: 1e-6,
+      what: 'after a step',
+    });
+    await model.fit(x, x, { epochs: 1, verbose: 0, shuffle: false });
+    assert.notDeepEqual(trace(fn, inputs), bytes, 'a further step must change the weights');
+    await session.release();
+    await tf.setBackend('cpu');
+  });
+
+  test('leaves no tensors behind', () => {
+    const { fn, inputs } = traceableModel(smallAutoencoder());
+    const before = tf.memory().numTensors;
+    trace(fn, inputs);
+    assert.equal(tf.memory().numTensors, before);
+  });
+});
+
+describe('what cannot become a graph is refused', () => {
+  const refuses = (fn: (x: tf.Tensor) => tf.Tensor, error: RegExp | (new (...args: never[]) => Error)) =>
+    assert.throws(() => trace((x) => ({ y: fn(x!) }), [images]), error);
+
+  test('a kernel without a translation is named', () => {
+    refuses((x) => tf.atanh(x), UnsupportedKernelError);
+    refuses((x) => tf.atanh(x), /kernel Atanh.*Express that step with other operations/);
+  });
+
+  test('uses of known kernels that ONNX cannot express', () => {
+    refuses(
+      (x) =>
+        tf.mirrorPad(
+          x,
+          [
+            [0, 0],
+            [1, 1],
+            [0, 0],
+            [0, 0],
+          ],
+          'symmetric',
+        ),
+      /MirrorPad.*reflect/,
+    );
+    refuses((x) => tf.avgPool(x as tf.Tensor4D, 3, 2, 0, 'ceil'), /AvgPool.*floor/);
+    refuses((x) => tf.conv2d(x as tf.Tensor4D, tf.ones([1, 1, 4, 2]), 1, 'same', 'NCHW'), /Conv2D.*NHWC/);
+  });
+
+  test('reading values', () => {
+    refuses((x) => tf.mul(x, tf.sum(x).dataSync()[0]!), /reads a value/);
+  });
+
+  test('random numbers', () => {
+    refuses((x) => tf.add(x, tf.randomUniform([4, 4, 3])), /random numbers/);
+  });
+
+  test('doing something else for each batch size', () => {
+    refuses((x) => (x.shape[0] === 29 ? tf.relu(x) : tf.elu(x)), /every batch size/);
+    refuses((x) => tf.mul(x, 1 / x.shape[0]!), /every batch size/);
+  });
+
+  test('names used twice, no inputs, no outputs, trace inside trace', () => {
+    assert.throws(() => trace((x) => ({ image: tf.relu(x!) }), [images]), /different names/);
+    assert.throws(() => trace(() => ({}), [images]), /no outputs/);
+    assert.throws(() => trace(() => ({}), []), /at least one input/);
+    refuses((x) => {
+      trace((y) => ({ z: tf.relu(y!) }), [images]);
+      return x;
+    }, /must not call trace itself/);
+  });
+
+  test('and TensorFlow.js is as it was afterwards', () => {
+    assert.equal(tf.getBackend(), 'cpu');
+    assert.equal(tf.findBackend('plumbline-trace'), null);
+    assert.deepEqual([...tf.relu(tf.tensor1d([-1, 2])).dataSync()], [0, 2]);
+  });
+});
