@@ -18,7 +18,7 @@ const [backend, threads, dataFolder, packageFolder] = process.argv.slice(2) as [
 ];
 await startBackend();
 const { batches, weights } = await readTrainingData(dataFolder);
-const model = fundusNet();
+const model = await fundusNet();
 model.compile({ optimizer: tf.train.adam(LEARNING_RATE), loss: 'meanSquaredError' });
 model.setWeights(weights.map(({ shape, values }) => tf.tensor(values, shape)));
 const images = batches.map((values) => tf.tensor4d(values, [BATCH, SIZE, SIZE, 3]));
