@@ -1,6 +1,6 @@
 /** Whether a file is complete, told by its own format: a few bytes at its head and its tail, never the whole. */
 import type { FileHandle } from 'node:fs/promises';
-import { holdsData, type ReadAt } from './bytes.ts';
+import { endWritten, holdsData, type ReadAt } from './bytes.ts';
 import { tiffComplete } from './tiff.ts';
 
 /** `unknown` covers both "still incomplete" and "this format does not tell": such a file waits for quiet time. */
@@ -37,9 +37,9 @@ async function complete(head: Buffer, tail: Buffer, size: number, readAt: ReadAt
   if (name === 'II*\0' || name === 'II+\0' || name === 'MM\0*' || name === 'MM\0+')
     return tiffComplete(head, size, readAt);
   if (name === 'RIFF' && head.toString('latin1', 8, 12) === 'WEBP')
-    return head.readUInt32LE(4) + 8 === size && holdsData(tail);
+    return head.readUInt32LE(4) + 8 === size && endWritten(tail);
   if (name === 'GIF8') return tail.readUInt16BE(tail.length - 2) === 0x003b; // end of block, trailer
-  if (name.startsWith('BM')) return head.readUInt32LE(2) === size && holdsData(tail);
+  if (name.startsWith('BM')) return head.readUInt32LE(2) === size && endWritten(tail);
   return false;
 }
 

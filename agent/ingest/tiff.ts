@@ -1,5 +1,5 @@
 /** Whether every part of a TIFF (TIFF 6.0, and BigTIFF with its 8-byte offsets) lies inside the file. */
-import { holdsData, type ReadAt } from './bytes.ts';
+import { endWritten, type ReadAt } from './bytes.ts';
 
 /** Bytes of one value by field type; 0: no such type. */
 const TYPE_BYTES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
@@ -58,10 +58,9 @@ export async function tiffComplete(head: Buffer, size: number, readAt: ReadAt): 
       images += starts.length;
       for (const [i, start] of starts.entries()) end = Math.max(end, start + byteCounts[i]!);
     }
-    end = Math.max(end, directory.end);
   }
   if (images === 0 || end > size) return false;
-  return holdsData(await readAt(Math.max(0, end - 64), Math.min(64, end)));
+  return endWritten(await readAt(Math.max(0, end - 8), Math.min(8, end)));
 }
 
 interface Directory {
