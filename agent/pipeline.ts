@@ -52,11 +52,15 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   const next = () => {
     while (!stop.signal.aborted && working.size < options.concurrency && queue.length > 0) {
       const capture = queue.pop()!;
-      const work = handle(capture, options, stop.signal).finally(() => {
-        working.delete(work);
-        known.delete(keyOf(capture));
-        next();
-      });
+      const work = handle(capture, options, stop.signal)
+        .catch((error) => {
+          if (!stop.signal.aborted) throw error; // stopped in the middle: found again at the next start
+        })
+        .finally(() => {
+          working.delete(work);
+          known.delete(keyOf(capture));
+          next();
+        });
       working.add(work);
     }
     if (working.size === 0 && queue.length === 0) for (const resolve of idleWaiters.splice(0)) resolve();

@@ -114,6 +114,23 @@ export function keepConnected(options: BrokerOptions): Broker {
   };
 }
 
+/** Connects once and says goodbye, for `agent check`: what was found. @throws Error saying why not. */
+export async function tryBroker(settings: AgentSettings): Promise<string> {
+  const url = settings['mqtt.url'];
+  if (url === '') return `none set: the agent starts its own on 127.0.0.1:${settings['mqtt.embeddedPort']}`;
+  const will = { topic: `${settings['mqtt.root']}/check`, payload: '', qos: 0, retain: false } as const;
+  const { clientId, ...rest } = access(settings, url);
+  const options = { ...rest, clientId: `${clientId}-check`, version: 5, will, onMessage: () => {} } as const;
+  const session = await openSession(options, AbortSignal.timeout(10_000)).catch((cause: Error) => {
+    throw new Error(
+      `${redacted(url)} does not accept us: ${describe(cause)}. Check mqtt.url, the network and the password.`,
+      { cause },
+    );
+  });
+  await session.close();
+  return `${redacted(url)} accepts us with MQTT 5`;
+}
+
 /** The URL without user name and password, fit for a log. */
 export function redacted(url: string): string {
   const parsed = new URL(url);
