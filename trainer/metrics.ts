@@ -25,7 +25,8 @@ export interface Metrics {
   readonly data: {
     readonly folder: string;
     readonly found: number;
-    readonly refused: readonly RefusedImage[];
+    readonly refused: number;
+    readonly refusedFiles: readonly RefusedImage[];
     readonly duplicates: number;
     /** As stored, `width x height`, by area. */
     readonly sizes: { readonly smallest: string; readonly median: string; readonly largest: string } | null;

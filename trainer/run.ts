@@ -137,7 +137,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
         ...data,
         folder: options.folder,
         found: loaded.images.length + loaded.refused.length,
-        refused: loaded.refused,
+        refusedFiles: loaded.refused,
         sizes,
       },
       model: { parameters: layers.reduce((sum, { parameters }) => sum + parameters, 0), layers },
