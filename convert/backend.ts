@@ -63,12 +63,12 @@ export function registerOnnxBackend(options: OnnxBackendOptions = {}): () => Onn
   const made = registerBackend(
     name,
     () => {
-      const unregister = registerKernels(name, KERNELS, current);
-      const unwatch = watchOptimizerSteps(() => (engine().backendName === name ? backend : undefined));
+      const undo: Array<() => void> = [];
       backend = new OnnxBackend(options, () => {
-        unwatch();
-        unregister();
+        for (const step of undo) step();
       });
+      undo.push(registerKernels(name, KERNELS, current));
+      undo.push(watchOptimizerSteps(() => (engine().backendName === name ? backend : undefined)));
       return backend;
     },
     0,

@@ -10,12 +10,14 @@ export interface TraceableModel {
 }
 
 /**
- * Inputs and outputs of a layers model, under the names that the model gives them. An input dimension other than the
+ * Inputs and outputs of a layers model, named after the layers they come from. An input dimension other than the
  * batch that the model leaves open is an error: an ONNX file made here has fixed sizes but for the batch.
  */
 export function traceableModel(model: LayersModel): TraceableModel {
-  const inputs = model.inputs.map(({ shape }, i): InputSpec => {
-    const name = model.inputNames[i]!;
+  const taken = new Set<string>();
+  // A loaded Sequential has no inputNames before its first use; its tensors know their layers always.
+  const inputs = model.inputs.map(({ shape, sourceLayer }): InputSpec => {
+    const name = unused(sourceLayer.name, taken);
     const rest = shape.slice(1);
     if (rest.some((d) => d === null))
       throw new Error(
@@ -24,12 +26,7 @@ export function traceableModel(model: LayersModel): TraceableModel {
       );
     return { name, shape: [null, ...rest] };
   });
-  const taken = new Set(inputs.map((i) => i.name));
-  const outputNames = model.outputNames.map((name) => {
-    const free = taken.has(name) ? `${name}_output` : name;
-    taken.add(free);
-    return free;
-  });
+  const outputNames = model.outputs.map(({ sourceLayer }) => unused(sourceLayer.name, taken));
   const fn: TracedFunction = (...tensors) => {
     const result = model.apply(tensors.length === 1 ? tensors[0]! : tensors, { training: false });
     return Object.fromEntries([result].flat().map((t, i) => [outputNames[i]!, t as Tensor]));
@@ -41,4 +38,12 @@ export function traceableModel(model: LayersModel): TraceableModel {
 export function convertModel(model: LayersModel): Uint8Array {
   const { fn, inputs } = traceableModel(model);
   return trace(fn, inputs);
+}
+
+/** The name, with a number behind it where it is taken: a layer may be an input and an output, or give several. */
+function unused(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let i = 1; taken.has(free); i++) free = `${name}_${i}`;
+  taken.add(free);
+  return free;
 }

@@ -61,6 +61,7 @@ export function trace(
   options: TraceOptions = {},
 ): Uint8Array {
   if (inputs.length === 0) throw new Error('trace needs at least one input');
+  if (inputs.some(({ name }) => !name)) throw new Error('every input needs a name');
   const open = inputs.some((i) => i.shape.includes(null));
   const first = traceGraph(fn, inputs, BATCHES[0], options);
   const graph = open ? mergeTraces(first, traceGraph(fn, inputs, BATCHES[1], options), BATCHES) : first;

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import * as layers from '@tensorflow/tfjs-layers';
+import { InferenceSession } from 'onnxruntime-node';
+import { modelFiles } from '../../convert/files.ts';
+import { smallAutoencoder } from './support/models.ts';
+
+tf.env().set('PROD', true);
+await tf.setBackend('cpu');
+const root = await mkdtemp(join(tmpdir(), 'plumbline-convert-'));
+after(() => rm(root, { recursive: true }));
+await smallAutoencoder().save(modelFiles(join(root, 'run', 'model')));
+
+const launcher = resolve(import.meta.dirname, '../../convert/bin/convert');
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function convert(...args: string[]): Promise<Outcome> {
+  return new Promise((done) => {
+    execFile(launcher, args, (error, stdout, stderr) => {
+      done({ code: error ? Number(error.code) : 0, stdout, stderr });
+    });
+  });
+}
+
+test('--help shows examples and exit codes; wrong usage exits with 2', async () => {
+  const help = await convert('--help');
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /convert run\/ --out model.onnx --check/);
+  assert.match(help.stdout, /Exit codes/);
+  for (const args of [
+    [],
+    ['model'],
+    ['--out', 'x'],
+    ['m', '--out', 'x', '--nope'],
+    ['m', '--out', 'x', '--tolerance', '-1'],
+  ]) {
+    const outcome = await convert(...args);
+    assert.equal(outcome.code, 2, args.join(' '));
+    assert.notEqual(outcome.stderr, '');
+  }
+});
+
+test('converts a run, checks it, and says so', async () => {
+  const out = join(root, 'checked.onnx');
+  const outcome = await convert(join(root, 'run'), '--out', out, '--check');
+  assert.equal(outcome.code, 0, outcome.stderr);
+  assert.match(outcome.stdout, /check +passed: largest difference/);
+  assert.equal(outcome.stderr, '');
+  const session = await InferenceSession.create(out);
+  assert.equal(session.inputNames.length, 1);
+  await session.release();
+});
+
+test('--json prints one line with the figures; the file is the same without --check', async () => {
+  const [checked, plain] = [join(root, 'a.onnx'), join(root, 'b.onnx')];
+  const outcome = await convert(join(root, 'run/model/model.json'), '-o', checked, '--check', '--json');
+  assert.equal(outcome.code, 0, outcome.stderr);
+  const report = JSON.parse(outcome.stdout);
+  assert.equal(outcome.stdout.trim().split('\n').length, 1);
+  assert.ok(report.check.passed && report.check.relative <= 1e-4 && report.check.compared > 0);
+  assert.deepEqual(report.inputs[0].shape, [null, 8, 8, 2]);
+  await convert(join(root, 'run'), '-o', plain);
+  assert.deepEqual(await readFile(plain), await readFile(checked));
+});
+
+test('a failed check exits with 1 and writes nothing', async () => {
+  const out = join(root, 'failed.onnx');
+  const outcome = await convert(join(root, 'run'), '-o', out, '--check', '--tolerance', '1e-30');
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.stdout, /check +FAILED/);
+  assert.ok(!existsSync(out));
+});
+
+test('bad input exits with 1 and says what to do', async () => {
+  const text = join(root, 'text.json');
+  await writeFile(text, 'hello');
+  for (const [path, message] of [
+    [text, /not JSON/],
+    [join(root, 'nowhere'), /does not exist/],
+    [root, /neither model.json/],
+  ] as const) {
+    const outcome = await convert(path, '-o', join(root, 'bad.onnx'));
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, message);
+  }
+  const folder = await convert(join(root, 'run'), '-o', root);
+  assert.equal(folder.code, 1);
+  assert.match(folder.stderr, /is a folder/);
+});
+
+test('a layer without a translation is named, as JSON too', async () => {
+  const l = layers.layers;
+  const conv3d = l.conv3d({ inputShape: [4, 4, 4, 1], filters: 2, kernelSize: 2 });
+  await layers.sequential({ layers: [conv3d] }).save(modelFiles(join(root, 'conv3d')));
+  const outcome = await convert(join(root, 'conv3d'), '-o', join(root, 'bad.onnx'), '--json');
+  assert.equal(outcome.code, 1);
+  assert.match(JSON.parse(outcome.stdout).error, /kernel Conv3D/);
+  assert.ok(!existsSync(join(root, 'bad.onnx')));
+});
