@@ -31,8 +31,8 @@ interface Layout {
 }
 
 /**
- * True when all directories, their values, and all strips and tiles end within the file, and the last of them does
- * not end in zeros (which is how a file looks whose space was allocated before it was filled).
+ * True when all directories, their values, and all strips and tiles end within the file, and what ends last does not
+ * end in zeros (which is how a file looks whose space was allocated before it was filled).
  */
 export async function tiffComplete(head: Buffer, size: number, readAt: ReadAt): Promise<boolean> {
   const layout = { little: head[0] === 0x49, big: head[2] === 43 || head[3] === 43 };
@@ -45,7 +45,8 @@ export async function tiffComplete(head: Buffer, size: number, readAt: ReadAt): 
     seen.add(offset);
     if (seen.size > MOST_DIRECTORIES) return false;
     const directory = await readDirectory(offset, size, layout, readAt);
-    if (directory === null || directory.end > size) return false;
+    if (directory === null) return false;
+    end = Math.max(end, directory.valuesEnd);
     waiting.push(directory.next, ...(directory.values.get(SUB_IFDS) ?? []));
     for (const [offsets, lengths] of [
       [STRIP_OFFSETS, STRIP_BYTE_COUNTS],
@@ -66,8 +67,8 @@ export async function tiffComplete(head: Buffer, size: number, readAt: ReadAt): 
 interface Directory {
   readonly values: ReadonlyMap<number, readonly number[]>;
   readonly next: number;
-  /** First byte after the directory and all values it points to. */
-  readonly end: number;
+  /** First byte after all values that lie outside of the directory. */
+  readonly valuesEnd: number;
 }
 
 async function readDirectory(
@@ -84,11 +85,11 @@ async function readDirectory(
   if (counted.length < countBytes) return null; // shrank meanwhile
   const count = unsigned(counted, 0, countBytes, layout);
   const bytes = countBytes + count * entryBytes + wordBytes;
-  if (count > MOST_ENTRIES || offset + bytes > size) return null;
+  if (count === 0 || count > MOST_ENTRIES || offset + bytes > size) return null;
   const block = await readAt(offset, bytes);
   if (block.length < bytes) return null;
   const values = new Map<number, readonly number[]>();
-  let end = offset + bytes;
+  let valuesEnd = 0;
   for (let i = 0; i < count; i++) {
     const at = countBytes + i * entryBytes;
     const tag = unsigned(block, at, 2, layout);
@@ -98,7 +99,8 @@ async function readDirectory(
     const inline = total <= wordBytes;
     const field = at + 4 + wordBytes;
     const where = inline ? 0 : unsigned(block, field, wordBytes, layout);
-    if (!inline) end = Math.max(end, where + total);
+    if (!inline) valuesEnd = Math.max(valuesEnd, where + total);
+    if (tag === 0 || valueCount === 0) return null; // not written yet
     if (!LOCATIONS.has(tag)) continue;
     if (valueBytes === 0 || valueCount > MOST_VALUES || where + total > size) return null;
     const data = inline ? block.subarray(field, field + total) : await readAt(where, total);
@@ -108,7 +110,7 @@ async function readDirectory(
       Array.from({ length: valueCount }, (_, k) => unsigned(data, k * valueBytes, valueBytes, layout)),
     );
   }
-  return { values, next: unsigned(block, bytes - wordBytes, wordBytes, layout), end };
+  return { values, next: unsigned(block, bytes - wordBytes, wordBytes, layout), valuesEnd };
 }
 
 /** 1, 2, 4 or 8 bytes as a number; offsets beyond 2^53 lose precision and fail the comparison with the size anyway. */
