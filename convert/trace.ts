@@ -3,7 +3,7 @@ import {
   registerBackend,
   removeBackend,
   setBackend,
-  type Tensor,
+  Tensor,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { mergeTraces } from './dynamic.ts';
@@ -80,7 +80,11 @@ function traceGraph(
     const results = Object.entries(fn(...placeholders));
     if (results.length === 0)
       throw new Error('the traced function returned no outputs; return { name: tensor }');
-    const outputs = results.map(([name, tensor]) => ({ name, entry: storage.entryOf(tensor) }));
+    const outputs = results.map(([name, tensor]) => {
+      if (!(tensor instanceof Tensor))
+        throw new Error(`the traced function's output ${name} is not a tensor`);
+      return { name, entry: storage.entryOf(tensor) };
+    });
     return buildGraph(outputs, specs, batch, options);
   });
 }

@@ -4,7 +4,7 @@ import { Graph } from '../../convert/graph.ts';
 import { serializeModel } from '../../convert/model.ts';
 import { seeded } from './support/numbers.ts';
 
-const options = { portable: true, poolIndices: false, reserved: ['x', 'y', 'Add_2'] };
+const options = { portable: true, poolIndices: false, reserved: ['x', 'y', 'Add_1', 'Add_3', 'const_2'] };
 
 function started(): Graph {
   const g = new Graph(options);

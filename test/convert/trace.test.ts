@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
 import * as tf from '@tensorflow/tfjs-core';
+import * as layers from '@tensorflow/tfjs-layers';
 import * as onnx from 'onnx-buf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { UnsupportedKernelError } from '../../convert/kernels/handler.ts';
@@ -103,6 +104,7 @@ describe('the file', () => {
       return {
         y: tf.add(tf.reshape(doubled, [2, batch, 48]), tf.ones([batch, 48])),
         z: tf.slice(doubled, 1, batch),
+        w: tf.fill([2 * batch, 2], 3),
       };
     };
     const result = await compare(fn, trace(fn, [images]), [images]);
@@ -131,6 +133,36 @@ describe('the file', () => {
     assert.notDeepEqual(trace(fn, inputs), bytes, 'a further step must change the weights');
     await session.release();
     await tf.setBackend('cpu');
+  });
+
+  test('computes a convolution once, though its result is wanted before and after its bias', () => {
+    const filter = tf.randomNormal<tf.Rank.R4>([3, 3, 3, 2], 0, 1, 'float32', 1);
+    const fn = (x: tf.Tensor) => {
+      const y = tf.conv2d(x as tf.Tensor4D, filter, 1, 'same');
+      return { y: tf.mul(tf.add(y, tf.tensor1d([1, 2])), tf.sigmoid(y)) };
+    };
+    const model = decode(trace(fn, [images]));
+    assert.equal(model.graph!.node.filter((n) => n.opType === 'Conv').length, 1);
+  });
+
+  test('names inputs and outputs after their layers, with several of each', async () => {
+    const l = layers.layers;
+    const [a, b] = [layers.input({ shape: [3], name: 'a' }), layers.input({ shape: [3], name: 'b' })];
+    const twice = l.dense({ units: 1, name: 'twice', useBias: false, kernelInitializer: 'ones' });
+    const outputs = [a, b].map((x) => twice.apply(x) as layers.SymbolicTensor);
+    const { fn, inputs, outputNames } = traceableModel(layers.model({ inputs: [a, b], outputs }));
+    assert.deepEqual(
+      [inputs.map((i) => i.name), outputNames],
+      [
+        ['a', 'b'],
+        ['twice', 'twice_1'],
+      ],
+    );
+    const session = await InferenceSession.create(trace(fn, inputs));
+    const feed = (...values: number[]) => new Tensor('float32', Float32Array.from(values), [1, 3]);
+    const result = await session.run({ a: feed(1, 2, 3), b: feed(4, 5, 6) });
+    assert.deepEqual([result.twice!.data[0], result.twice_1!.data[0]], [6, 15]);
+    await session.release();
   });
 
   test('leaves no tensors behind', () => {
@@ -186,6 +218,7 @@ describe('what cannot become a graph is refused', () => {
     assert.throws(() => trace((x) => ({ image: tf.relu(x!) }), [images]), /different names/);
     assert.throws(() => trace(() => ({}), [images]), /no outputs/);
     assert.throws(() => trace(() => ({}), []), /at least one input/);
+    assert.throws(() => trace(() => ({ y: null as unknown as tf.Tensor }), [images]), /y is not a tensor/);
     refuses((x) => {
       trace((y) => ({ z: tf.relu(y!) }), [images]);
       return x;

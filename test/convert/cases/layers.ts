@@ -177,6 +177,7 @@ const POOLING: Case[] = [
 
 const RESIZES: Array<[[number, number], boolean, boolean]> = [
   [[14, 12], false, false],
+  [[31, 12], false, false], // 7 * fround(31 / 7) < 31
   [[14, 12], true, false],
   [[14, 12], false, true],
   [[21, 6], false, true],
