@@ -52,7 +52,8 @@ export interface Inventory {
 }
 
 /**
- * Makes a backend the current one of tfjs. Call it once, before the first tensor is made.
+ * Makes a backend the current one of tfjs; call it before the first tensor is made. A backend that was selected
+ * before in this process is used again as it was started.
  *
  * @throws BackendError when the backend wanted by name is not there or does not start; never for `auto`,
  *   which goes on to the next one and says so in `why`.
@@ -145,8 +146,10 @@ export async function startBackend(
     return { library: `TensorFlow ${version}`, device };
   }
   // Loaded only now: onnxruntime and TensorFlow each start a pool of threads in the process that loads them.
+  tf.env().set('PROD', true); // Silences a banner of tfjs's cpu backend, which the onnx backend has for tiny tensors.
   const { registerOnnxBackend } = await import('../../convert/backend.ts');
-  registerOnnxBackend({ threads: threads ?? availableParallelism() });
+  if (tf.findBackendFactory('onnx') === null)
+    registerOnnxBackend({ threads: threads ?? availableParallelism() });
   await tf.setBackend('onnx');
   const { env } = await import('onnxruntime-node');
   return { library: `onnxruntime ${env.versions.node}`, device: 'CPU' };

@@ -1,4 +1,5 @@
 /** Runs the trainer's own TensorFlow.js on the C library of an installed tfjs-node. */
+import { realpathSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
@@ -21,7 +22,9 @@ interface Binding {
   isUsingGpuDevice(): boolean;
 }
 
-type BackendConstructor = new (binding: Binding, packageName: string) => tf.KernelBackend;
+type NodeBackend = tf.KernelBackend & { binding: Binding };
+
+type BackendConstructor = new (binding: Binding, packageName: string) => NodeBackend;
 
 /**
  * Registers the kernels of a found tfjs-node on *our* `@tensorflow/tfjs-core` and makes them current, so that
@@ -36,22 +39,30 @@ type BackendConstructor = new (binding: Binding, packageName: string) => tf.Kern
  * is sent to a module with the two functions that Node 23 took away. The hook answers for files of this one package
  * only and is gone afterwards; no file of the package is changed, and nothing else of tfjs has to be installed.
  *
- * At most one of the two packages can be loaded in a process, since both bring a TensorFlow of their own.
+ * At most one of the two packages can be loaded in a process, since both bring a TensorFlow of their own; the
+ * first one loaded stays.
  *
  * @throws BackendError when the package or its addon cannot be loaded; `cause` says why.
  */
 export async function loadTensorFlow(found: FoundPackage): Promise<LoadedTensorFlow> {
-  const { binding, NodeJSKernelBackend } = requirePackage(found);
-  tf.registerBackend(TENSORFLOW, () => new NodeJSKernelBackend(binding, `@tensorflow/${found.backend}`));
+  if (tf.findBackendFactory(TENSORFLOW) === null) registerPackage(found);
   if (!(await tf.setBackend(TENSORFLOW))) {
+    tf.removeBackend(TENSORFLOW);
     throw new BackendError(`${found.backend} was loaded from ${found.folder}, but TensorFlow did not start.`);
   }
+  const { binding } = tf.backend() as NodeBackend;
   return { version: binding.TF_Version, device: binding.isUsingGpuDevice() ? 'GPU' : 'CPU' };
+}
+
+function registerPackage(found: FoundPackage): void {
+  const { binding, NodeJSKernelBackend } = requirePackage(found);
+  tf.registerBackend(TENSORFLOW, () => new NodeJSKernelBackend(binding, `@tensorflow/${found.backend}`));
 }
 
 function requirePackage(found: FoundPackage): { binding: Binding; NodeJSKernelBackend: BackendConstructor } {
   const ours = createRequire(import.meta.url);
-  const folder = pathToFileURL(`${found.folder}/`).href;
+  // Node names modules by their real path; the folder may have been reached through a link.
+  const folder = pathToFileURL(`${realpathSync(found.folder)}/`).href;
   const theirs = createRequire(folder);
   const core = pathToFileURL(ours.resolve('@tensorflow/tfjs-core')).href;
   const redirected = new Map([
