@@ -48,42 +48,30 @@ async function demo(): Promise<void> {
     await writeFile(path.join(good, `good-${seed}.jpg`), await drawPhantom(seed));
 
   heading('2. Training on them');
-  const size = ['--set', 'input.width=64', '--set', 'input.height=64', '--set', 'model.filters=16,32,64'];
-  await finished(
-    start('trainer', [
-      'fit',
-      good,
-      '--recipe',
-      'fundus',
-      '--out',
-      run,
-      '--epochs',
-      '12',
-      '--set',
-      'batchSize=8',
-      '--seed',
-      '1',
-      ...size,
-    ]),
-  );
+  const small = 'batchSize=8 input.width=64 input.height=64 model.filters=16,32,64 model.activation=elu';
+  const changes = small.split(' ').flatMap((change) => ['--set', change]);
+  await finished(start('trainer', ['fit', good, '--out', run, '--epochs', '40', '--seed', '1', ...changes]));
 
   heading('3. Starting the agent with a broker of its own');
   const port = await freePort();
   const state = path.join(folder, 'state');
-  const agent = start('agent', [
-    'run',
+  const where = [
     '--bundle',
     bundle,
     '--watch',
     captures,
     '--state',
     state,
-    '--mqtt-embedded-port',
-    String(port),
     '--site',
     'demo',
     '--device',
     'camera',
+  ];
+  const agent = start('agent', [
+    'run',
+    ...where,
+    '--mqtt-embedded-port',
+    String(port),
     '--log-level',
     'warn',
   ]);
