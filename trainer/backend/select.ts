@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { nearest } from '../../config/nearest.ts';
+import manifest from '../../convert/package.json' with { type: 'json' };
 import { BackendError } from './error.ts';
 import { type FoundPackage, findPackage, type MissingPackage } from './find.ts';
 import { PINS, type TensorFlowBackend } from './pins.ts';
@@ -151,6 +152,5 @@ export async function startBackend(
   if (tf.findBackendFactory('onnx') === null)
     registerOnnxBackend({ threads: threads ?? availableParallelism() });
   await tf.setBackend('onnx');
-  const { env } = await import('onnxruntime-node');
-  return { library: `onnxruntime ${env.versions.node}`, device: 'CPU' };
+  return { library: `onnxruntime ${manifest.dependencies['onnxruntime-node']}`, device: 'CPU' };
 }
