@@ -6,6 +6,7 @@ import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { Metrics } from '../metrics.ts';
 import { type Html, html, raw } from './html.ts';
+import { binEdges, logTicks } from './scale.ts';
 
 /** Drawn twice, for wide and narrow screens: letters keep their size. */
 const WIDTHS = { wide: 960, narrow: 350 } as const;
@@ -31,14 +32,24 @@ export function lossChart({ training, recipe }: Metrics): Html {
       <b style="color:var(--good)">validation</b> images, all of them good. The weights of epoch ${best.epoch}, where
       validation was lowest, are those in the bundle.`,
     (narrow) => ({
-      height: narrow ? 240 : 300,
+      height: narrow ? 250 : 310,
+      marginBottom: 44,
       x: {
         label: 'epoch',
+        labelOffset: 40,
         domain: [1, Math.max(2, history.length)],
         tickFormat: 'd',
         ticks: Math.min(history.length, narrow ? 5 : 10),
       },
-      y: { type: wide ? 'log' : 'linear', label: null, grid: true, nice: true, ticks: 5, tickFormat: '~g' },
+      y: {
+        type: wide ? 'log' : 'linear',
+        label: null,
+        grid: true,
+        nice: true,
+        ticks: wide ? logTicks(values, 12) : 4,
+        tickFormat: String,
+        tickSize: 0,
+      },
       marks: [
         Plot.ruleX([best.epoch], { stroke: 'var(--mark)', strokeDasharray: '3 4' }),
         Plot.lineY(points, {
@@ -82,14 +93,14 @@ export function scoreChart({ calibration, evaluation }: Metrics): Html {
   const all = [...rows.flatMap(({ scores }) => scores), upper];
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const log = low > 0 && high > 12 * low;
-  const edges = binEdges(low, high, log, 36);
+  const edges = binEdges(low, high, upper, log, 34);
   const bins = rows.flatMap(({ title, fill, scores }) =>
     edges.slice(1).map((right, i) => ({
       row: `${title} (${scores.length})`,
       fill,
       left: edges[i]!,
       right,
-      count: scores.filter((s) => s >= edges[i]! && (s < right || i === edges.length - 2)).length,
+      count: scores.filter((s) => s > edges[i]! && (s <= right || i === edges.length - 2)).length,
     })),
   );
   const over = rows.map(
@@ -100,14 +111,16 @@ export function scoreChart({ calibration, evaluation }: Metrics): Html {
     html`How many images have which score${log ? ' (logarithmic scale)' : ''}; larger is more unusual. The line is the
       threshold, ${short(upper)}: images to its right are called for review.`,
     (narrow) => ({
-      height: (narrow ? 92 : 110) * rows.length + 60,
+      height: (narrow ? 92 : 110) * Math.max(rows.length, 1.5) + 74,
       marginTop: 34,
+      marginBottom: 44,
       x: {
         type: log ? 'log' : 'linear',
         domain: [edges[0]!, edges.at(-1)!],
         label: 'score',
-        ticks: narrow ? 4 : 8,
-        tickFormat: '~g',
+        labelOffset: 40,
+        ticks: log ? logTicks(edges, narrow ? 5 : 12) : narrow ? 4 : 8,
+        tickFormat: String,
       },
       y: { label: null, ticks: 3, tickFormat: 'd', grid: true, insetTop: 20 },
       fy: {
@@ -137,6 +150,9 @@ export function scoreChart({ calibration, evaluation }: Metrics): Html {
             fy: (d) => d,
             text: (d) => d,
             frameAnchor: 'top-left',
+            stroke: 'var(--paper)',
+            strokeWidth: 4,
+            fill: 'var(--ink)',
             dy: 2,
             fontWeight: 600,
           },
@@ -168,9 +184,9 @@ export function rankingChart({ evaluation }: Metrics): Html | null {
     (narrow) => ({
       height: 40 * rows.length + 54,
       marginTop: 24,
-      marginLeft: narrow ? 96 : 200,
+      marginLeft: narrow ? 128 : 200,
       marginRight: 44,
-      x: { domain: [0, 1], label: 'AUROC', ticks: narrow ? 3 : 6, tickFormat: '.1f', grid: true },
+      x: { domain: [0, 1], label: null, ticks: narrow ? 3 : 6, tickFormat: '.1f', grid: true },
       y: {
         domain: rows.map(({ name }) => name),
         label: null,
@@ -220,14 +236,6 @@ function chart(label: string, caption: Html, drawing: Drawing): Html {
     return raw(svg.outerHTML);
   };
   return html`<figure class="chart">${draw('wide')}${draw('narrow')}<figcaption>${caption}</figcaption></figure>`;
-}
-
-/** Edges of `count` bins of equal width on the scale that is drawn. */
-function binEdges(low: number, high: number, log: boolean, count: number): number[] {
-  const [from, to] = log ? [Math.log(low), Math.log(high)] : [low, high];
-  const width = (to - from || Math.abs(to) || 1) / (count - 2);
-  const edges = Array.from({ length: count + 1 }, (_, i) => from + (i - 1) * width);
-  return log ? edges.map(Math.exp) : edges.map((edge) => (low >= 0 ? Math.max(0, edge) : edge));
 }
 
 const short = (value: number): string => String(Number(value.toPrecision(3)));

@@ -39,14 +39,9 @@ function counts({ evaluation }: Metrics): string[] {
   if (evaluation === null) return [];
   const { detection, falseAlarms } = evaluation;
   const said: string[] = [];
-  if (detection.count > 0)
-    said.push(`of ${detection.count} poor test captures it calls ${detection.hits} for review`);
-  if (falseAlarms.count > 0)
-    said.push(
-      `of ${falseAlarms.count} good ones ${falseAlarms.hits}${detection.count > 0 ? ', by mistake' : ' are called for review by mistake'}`,
-    );
-  const text = said.join('; ');
-  return text === '' ? [] : [`At its threshold, ${text}.`];
+  if (detection.count > 0) said.push(`${detection.hits} of ${detection.count} poor test captures for review`);
+  if (falseAlarms.count > 0) said.push(`${falseAlarms.hits} of ${falseAlarms.count} good ones by mistake`);
+  return said.length === 0 ? [] : [`At its threshold it calls ${said.join(', and ')}.`];
 }
 
 function baselines({ evaluation }: Metrics): string[] {
@@ -66,7 +61,7 @@ function conditions({ calibration, training, recipe, evaluation }: Metrics): str
   const { falseAlarms, images } = calibration;
   if (falseAlarms !== null)
     said.push(
-      `Of good captures like those it was calibrated on, at most ${percent(falseAlarms.promised)} are called for review by mistake; with ${images.length} calibration images the rate that comes true may lie between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}.`,
+      `On average at most ${percent(falseAlarms.promised)} of good captures like those it was calibrated on are called for review by mistake; with ${images.length} calibration images the rate of this very model may lie between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}.`,
     );
   if (training.interrupted)
     said.push(`Training was interrupted after ${training.history.length} of ${recipe.epochs} epochs.`);

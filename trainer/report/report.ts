@@ -110,7 +110,7 @@ function pictureSection({ bundle, recipe }: Metrics, groups: readonly PictureGro
 <p>Each strip shows the capture as the model sees it (${recipe.input.width} x ${recipe.input.height} pixels), what the
 model redraws, and where the two differ.</p>
 <p class="scale"><span>difference</span> <span>0</span><i></i><span>${bundle.mapAlarm.toPrecision(2)} and more</span></p>
-<p class="note">The colours mean the same in every picture: the scale was fixed at calibration, so a good image stays dark.</p>
+<p class="note">The colours mean the same in every picture: the scale was fixed at calibration, so a good image stays dark. The share p says how many good images would score at least as high.</p>
 ${groups.map(({ title, pictures }) => html`<h3>${title}</h3><div class="cards">${pictures.map(card)}</div>`)}
 </section>`;
 }

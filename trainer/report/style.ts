@@ -32,7 +32,7 @@ p { margin: 0 0 12px; max-width: 68ch; }
 section { margin-top: 56px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 14px; margin: 32px 0 0; padding: 0; }
 .tiles div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px; }
-.tiles dt { color: var(--muted); font-size: 14px; line-height: 1.35; }
+.tiles dt { color: var(--muted); font-size: 14px; line-height: 1.35; min-height: 2.7em; display: flex; align-items: flex-end; }
 .tiles dd { margin: 0; font-size: 27px; font-weight: 600; letter-spacing: -0.01em; font-variant-numeric: tabular-nums; }
 .tiles dd + dd { font-size: 14px; font-weight: 400; letter-spacing: 0; color: var(--muted); }
 figure { margin: 20px 0 0; }
@@ -48,7 +48,7 @@ figcaption, caption { color: var(--muted); font-size: 14px; line-height: 1.45; t
   font-variant-numeric: tabular-nums; }
 .card .file { flex-basis: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .verdict { font-weight: 600; } .verdict.pass { color: var(--good); } .verdict.review { color: var(--poor); }
-.scale { display: flex; align-items: center; gap: 10px; color: var(--muted); font-size: 14px; margin: 14px 0 0; flex-wrap: wrap; }
+.scale { display: flex; align-items: center; gap: 10px; color: var(--muted); font-size: 14px; margin: 14px 0 8px; flex-wrap: wrap; }
 .scale i { width: 180px; height: 10px; border-radius: 5px; display: block;
   background: linear-gradient(90deg, #000004, #1f0c48, #550f6d, #88226a, #ba3655, #e35933, #f98c0a, #f9c932, #fcffa4); }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 12px 40px; align-items: start; }
@@ -57,8 +57,8 @@ caption { padding-bottom: 8px; }
 th, td { text-align: left; vertical-align: top; padding: 8px 14px 8px 0; border-top: 1px solid var(--line); font-weight: 400; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { border-top: 0; color: var(--muted); font-size: 14px; padding-top: 0; vertical-align: bottom; }
-td.number, th.number { text-align: right; }
-td small { color: var(--muted); font-size: 13px; display: block; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+td small, th small { color: var(--muted); font-size: 13px; display: block; }
 .facts { display: grid; grid-template-columns: minmax(120px, max-content) 1fr; gap: 8px 24px; margin: 20px 0 0; font-size: 15px; }
 .facts dt { color: var(--muted); } .facts dd { margin: 0; overflow-wrap: anywhere; }
 code, pre { font: 13.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
@@ -75,6 +75,7 @@ footer p { border-top: 1px solid var(--line); padding-top: 16px; max-width: none
   .tiles { grid-template-columns: 1fr 1fr; gap: 10px; } .tiles div { padding: 12px 14px; } .tiles dd { font-size: 22px; }
   .tiles dd + dd { font-size: 13px; }
   .chart .wide { display: none; } .chart .narrow { display: block; }
+  .scale i { width: 110px; }
   .facts { grid-template-columns: 1fr; gap: 0; } .facts dd { margin-bottom: 10px; }
   section { margin-top: 44px; } th, td { padding-right: 8px; } table { font-size: 14px; }
 }
