@@ -7,6 +7,7 @@ import { readSettings, type SettingSources } from '../config/settings.ts';
 import { check } from './check.ts';
 import { imageRef, siteKey } from './deliver/identity.ts';
 import { StateFolderError } from './deliver/lock.ts';
+import { LedgerWriteError } from './deliver/transaction.ts';
 import { describeBundle } from './describe.ts';
 import { BundleError } from './inspect/bundle.ts';
 import { loadInspector } from './inspect/inspect.ts';
@@ -135,7 +136,9 @@ try {
 /** Prints what went wrong, unless commander has done so, and gives the exit code. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const expected = [ConfigError, BundleError, StateFolderError].some((kind) => error instanceof kind);
+  const expected = [ConfigError, BundleError, StateFolderError, LedgerWriteError].some(
+    (kind) => error instanceof kind,
+  );
   const { message, stack } = error as Error;
   process.stderr.write(`${styleText('red', 'error:')} ${expected ? message : (stack ?? message)}\n`);
   return error instanceof ConfigError ? EXIT.usage : EXIT.failed;

@@ -35,6 +35,8 @@ export interface Pipeline {
   has(capture: Capture): boolean;
   /** Settled captures without a record. */
   readonly queued: number;
+  /** Milliseconds for which the oldest capture has been inspected; null when none is. */
+  readonly inspecting: number | null;
   /** Resolves when nothing is queued or in work. */
   idle(): Promise<void>;
   /** Lets captures in work end for at most `milliseconds`; the rest is found again at the next start. */
@@ -46,13 +48,24 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   const queue: Capture[] = [];
   const known = new Set<string>();
   const working = new Set<Promise<void>>();
+  const inspections = new Set<{ readonly since: number }>();
   const stop = new AbortController();
   const idleWaiters: (() => void)[] = [];
+
+  const inspect = async (file: string) => {
+    const inspection = { since: performance.now() };
+    inspections.add(inspection);
+    try {
+      return await options.inspect(file);
+    } finally {
+      inspections.delete(inspection);
+    }
+  };
 
   const next = () => {
     while (!stop.signal.aborted && working.size < options.concurrency && queue.length > 0) {
       const capture = queue.pop()!;
-      const work = handle(capture, options, stop.signal)
+      const work = handle(capture, { ...options, inspect }, stop.signal)
         .catch((error) => {
           if (!stop.signal.aborted) throw error; // stopped in the middle: found again at the next start
         })
@@ -75,6 +88,10 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     has: (capture) => known.has(keyOf(capture)),
     get queued() {
       return queue.length + working.size;
+    },
+    get inspecting() {
+      const [oldest] = inspections;
+      return oldest === undefined ? null : performance.now() - oldest.since;
     },
     async idle() {
       if (working.size === 0 && queue.length === 0) return;

@@ -5,7 +5,12 @@ import type { Logger } from 'pino';
 import type { AgentSettings } from '../config/agent.ts';
 import { ConfigError } from '../config/errors.ts';
 import type { SettingSources } from '../config/settings.ts';
-import type { Alert, Info } from '../config/topics.ts';
+import type { Alert, Info, Reported } from '../config/topics.ts';
+import { answerDesired } from './control/desired.ts';
+import { createNotifier } from './control/notify.ts';
+import { watchSettingsFile } from './control/settingsFile.ts';
+import { openThresholds } from './control/thresholds.ts';
+import { startWatchdog, type Vital } from './control/watchdog.ts';
 import { siteKey } from './deliver/identity.ts';
 import { type Ledger, openLedger } from './deliver/ledger.ts';
 import { type Publishing, startPublishing } from './deliver/publish.ts';
@@ -19,6 +24,8 @@ import { makeVerdict, type Origin } from './verdict.ts';
 
 /** Milliseconds that captures in work get when the agent is stopped. */
 const PATIENCE = 3000;
+/** Milliseconds that one reading of the whole folder may take. */
+const SWEEP_ALLOWANCE = 600_000;
 /** Milliseconds that `--once` waits for a broker to answer, and for one that has answered to take the verdicts. */
 const CONNECTION_PATIENCE = 3000;
 const DELIVERY_PATIENCE = 30_000;
@@ -55,11 +62,15 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   const limits = { pixels: settings['limits.pixels'], bytes: settings['limits.bytes'] };
   const startedAt = new Date().toISOString();
 
+  const notifier = createNotifier(context.notifySocket, log);
+
   const ledger = await openLedger(settings['state.path']);
   const early = new Map<Alert, string | null>(); // conditions before there is anyone to tell
   let publishing: Publishing | undefined;
   let ingest: Ingest | undefined;
+  let scorersFail = false;
   const condition = (code: Alert, message: string | null) => {
+    if (code === 'scorer-failing') scorersFail = message !== null;
     if (publishing === undefined) early.set(code, message);
     else if (message === null) publishing.clear(code);
     else publishing.raise(code, message);
@@ -75,7 +86,12 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     onCondition: condition,
   });
   const { manifest } = pool;
-  const threshold = () => manifest.threshold;
+  const { thresholds, started } = openThresholds({
+    ledger: ledger.thresholds,
+    manifest,
+    settingsRule: settings.threshold,
+    log,
+  });
   const model = { name: manifest.name, version: manifest.version, digest: manifest.digest };
   const origin: Origin = {
     site: settings.site,
@@ -97,7 +113,8 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       return `${diskFreeBytes} bytes free in the state folder, limits.disk wants ${settings['limits.disk']}. Make space; captures wait meanwhile.`;
     },
     ledger,
-    verdictOf: (capture, inspection, seq) => makeVerdict(origin, threshold(), capture, inspection, seq),
+    verdictOf: (capture, inspection, seq) =>
+      makeVerdict(origin, thresholds.current(), capture, inspection, seq),
     onRecorded: (verdict, capture) => {
       const { seq, image, verdict: word, reason, score, p } = verdict;
       log.info({ seq, ref: image.ref, verdict: word, reason, score, p, path: capture.name }, 'verdict');
@@ -107,6 +124,11 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     onCondition: condition,
   });
 
+  const report = (answer: Reported | null) => {
+    if (answer === null) return;
+    publishing?.report(answer);
+    publishing?.infoChanged();
+  };
   publishing = await startPublishing({
     settings,
     ledger,
@@ -118,7 +140,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       executionProvider: settings['scorer.executionProvider'],
       startedAt,
       model,
-      threshold: threshold(),
+      threshold: thresholds.current(),
     }),
     vitals: () => ({
       queued: pipeline.queued,
@@ -126,10 +148,11 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       diskFreeBytes,
       scorerRestarts: pool.restarts,
     }),
-    onDesired: () => {},
+    onDesired: (payload) => report(answerDesired(payload, thresholds)),
     log,
   });
   for (const [code, message] of early) condition(code, message);
+  report(started);
 
   const captures = await startIngest({
     folder: settings['watch.path'],
@@ -142,19 +165,47 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     log,
   });
   ingest = captures;
+  const { sources } = context;
+  const settingsFile =
+    sources.file === undefined
+      ? null
+      : watchSettingsFile({
+          sources: { ...sources, file: sources.file },
+          settings,
+          thresholds,
+          onReported: report,
+          log,
+        });
   publishing.ready();
-  log.info({ model, threshold: threshold() }, 'ready');
+  notifier.ready();
+  const watchdog =
+    context.watchdogMicroseconds === undefined
+      ? null
+      : startWatchdog({ microseconds: Number(context.watchdogMicroseconds), vitals, notifier, log });
+  log.info({ model, threshold: thresholds.current() }, 'ready');
 
   try {
     if (context.once) await Promise.race([handleAll(), aborted(context.stop)]);
     else await aborted(context.stop);
   } finally {
     log.info('stopping');
+    await notifier.stopping();
+    watchdog?.close();
+    settingsFile?.close();
     await captures.close();
     await pipeline.close(PATIENCE);
     await publishing.stop();
     await pool.close();
     ledger.close();
+  }
+
+  /** What the watchdog looks at. A full disk, a missing folder, a bundle that does not load: no restart mends those. */
+  function vitals(): Vital[] {
+    const scoring = settings['limits.scoring'] * 1000;
+    return [
+      { part: 'scan', busy: captures.sweeping, allowed: SWEEP_ALLOWANCE },
+      { part: 'scorer', busy: scorersFail ? null : pipeline.inspecting, allowed: 3 * scoring + 30_000 },
+    ];
   }
 
   async function handleAll(): Promise<void> {

@@ -41,6 +41,8 @@ export interface Ingest {
   idle(): Promise<void>;
   /** Files that are neither handed over nor known yet. */
   readonly unsettled: number;
+  /** Milliseconds for which a sweep has been running; null when none is. */
+  readonly sweeping: number | null;
   /** Looks at one name again, such as a file that changed while it was read. */
   reconsider(name: string): void;
   /** Reads the whole folder now; resolves when that is done. */
@@ -60,6 +62,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const reading = new Map<string, boolean>();
   const heard = Promise.withResolvers<void>();
   let running: Promise<void> | null = null;
+  let runningSince = 0;
   let following: Promise<void> | null = null;
   let closed = false;
 
@@ -154,6 +157,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const sweepNow = (): Promise<void> => {
     if (closed) return Promise.resolve();
     if (running === null) {
+      runningSince = performance.now();
       running = sweepOnce().finally(() => {
         running = null;
         checkIdle();
@@ -177,6 +181,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     },
     get unsettled() {
       return gate.pending;
+    },
+    get sweeping() {
+      return running === null ? null : performance.now() - runningSince;
     },
     reconsider: (name) => void consider(name),
     sweepNow,
