@@ -16,100 +16,100 @@ interface Affine {
  * size. Returns the first graph, changed.
  */
 export function mergeTraces(a: Graph, b: Graph, batches: readonly [number, number]): Graph {
-  const merger = new Merger(a, b, batches);
+  const pair: Pair = { a, b, batches };
   for (const ports of ['inputs', 'outputs'] as const)
     a[ports].forEach((port, i) => {
       port.dims = port.dims.map((d, k) =>
-        merger.portDimension(Number(d), Number(b[ports][i]?.dims[k]), port.name),
+        joinDimension(pair, Number(d), Number(b[ports][i]?.dims[k]), port.name),
       );
     });
   if (a.nodes.length !== b.nodes.length) throw differs('the number of operations');
   const nodes = a.nodes;
-  a.nodes = [];
+  a.nodes = []; // nodes that compute sizes land before the node that uses them
   nodes.forEach((node, i) => {
-    merger.joinNode(node, b.nodes[i]!);
+    joinNode(pair, node, b.nodes[i]!);
     a.nodes.push(node);
   });
   return a;
 }
 
-class Merger {
-  readonly #a: Graph;
-  readonly #b: Graph;
-  readonly #batches: readonly [number, number];
+interface Pair {
+  /** Becomes the result. */
+  readonly a: Graph;
+  readonly b: Graph;
+  /** The batch sizes that they were traced with. */
+  readonly batches: readonly [number, number];
+}
 
-  constructor(a: Graph, b: Graph, batches: readonly [number, number]) {
-    this.#a = a;
-    this.#b = b;
-    this.#batches = batches;
-  }
+function joinDimension(pair: Pair, x: number, y: number, port: string): number | string {
+  if (x === y) return x;
+  const { factor, offset } = affine(pair, x, y, `the size of ${port}`);
+  return `${factor === 1 ? '' : factor}N${offset === 0 ? '' : `${offset > 0 ? '+' : ''}${offset}`}`;
+}
 
-  portDimension(x: number, y: number, port: string): number | string {
-    if (x === y) return x;
-    const { factor, offset } = this.#affine(x, y, `the size of ${port}`);
-    return `${factor === 1 ? '' : factor}N${offset === 0 ? '' : `${offset > 0 ? '+' : ''}${offset}`}`;
-  }
+function joinNode(pair: Pair, node: Node, other: Node): void {
+  const equal =
+    node.type === other.type &&
+    node.inputs.length === other.inputs.length &&
+    node.outputs.join() === other.outputs.join() &&
+    JSON.stringify(node.attributes) === JSON.stringify(other.attributes);
+  if (!equal) throw differs(`an operation (${node.type})`);
+  node.inputs = node.inputs.map((name, i) => {
+    const [x, y] = [pair.a.initializers.get(name), pair.b.initializers.get(other.inputs[i]!)];
+    if (x && y) return joinConstant(pair, node, i, name, x, y);
+    if (name !== other.inputs[i]) throw differs(`an input of an operation (${node.type})`);
+    return name;
+  });
+}
 
-  joinNode(node: Node, other: Node): void {
-    const equal =
-      node.type === other.type &&
-      node.inputs.length === other.inputs.length &&
-      node.outputs.join() === other.outputs.join() &&
-      JSON.stringify(node.attributes) === JSON.stringify(other.attributes);
-    if (!equal) throw differs(`an operation (${node.type})`);
-    node.inputs = node.inputs.map((name, i) => {
-      const [x, y] = [this.#a.initializers.get(name), this.#b.initializers.get(other.inputs[i]!)];
-      if (x && y) return this.#joinConstant(node, i, name, x, y);
-      if (name !== other.inputs[i]) throw differs(`an input of an operation (${node.type})`);
-      return name;
-    });
+function joinConstant(
+  pair: Pair,
+  node: Node,
+  index: number,
+  name: string,
+  x: Initializer,
+  y: Initializer,
+): string {
+  if (x.type !== y.type || x.data.length !== y.data.length) throw differs(`a constant of ${node.type}`);
+  if (x.type !== 'int64' || x.weight) {
+    if (!sameShape(x.dims, y.dims) || !sameData(x.data, y.data))
+      throw differs(`a constant of ${node.type}, or random numbers are drawn in it`);
+    return name;
   }
+  const parts = Array.from(x.data, (v, i) =>
+    v === y.data[i] ? v : affine(pair, v, y.data[i]!, `a constant of ${node.type}`),
+  );
+  const open = parts.filter((p) => typeof p !== 'number').length;
+  if (open === 0) return name;
+  if (node.type === 'Reshape' && index === 1 && open === 1 && !parts.includes(0))
+    return pair.a.ints(parts.map((p) => (typeof p === 'number' ? p : -1)));
+  return computedSizes(pair.a, parts);
+}
 
-  #joinConstant(node: Node, index: number, name: string, x: Initializer, y: Initializer): string {
-    if (x.type !== y.type || x.data.length !== y.data.length) throw differs(`a constant of ${node.type}`);
-    if (x.type !== 'int64' || x.weight) {
-      if (!sameShape(x.dims, y.dims) || !sameData(x.data, y.data))
-        throw differs(`a constant of ${node.type}, or random numbers are drawn in it`);
-      return name;
-    }
-    const parts = Array.from(x.data, (v, i) =>
-      v === y.data[i] ? v : this.#affine(v, y.data[i]!, `a constant of ${node.type}`),
-    );
-    const open = parts.filter((p) => typeof p !== 'number').length;
-    if (open === 0) return name;
-    if (node.type === 'Reshape' && index === 1 && open === 1 && !parts.includes(0))
-      return this.#a.ints(parts.map((p) => (typeof p === 'number' ? p : -1)));
-    return this.#computed(parts);
-  }
+/** Nodes that compute a vector of sizes from the batch size. */
+function computedSizes(g: Graph, parts: ReadonlyArray<number | Affine>): string {
+  const [input, axis] = batchAxis(g);
+  const batch = g.op('Slice', [g.op('Shape', [input]), g.ints([axis]), g.ints([axis + 1])]);
+  const names = parts.map((part) => {
+    if (typeof part === 'number') return g.ints([part]);
+    const scaled = part.factor === 1 ? batch : g.op('Mul', [batch, g.ints([part.factor])]);
+    return part.offset === 0 ? scaled : g.op('Add', [scaled, g.ints([part.offset])]);
+  });
+  return names.length === 1 ? names[0]! : g.op('Concat', names, { axis: 0 });
+}
 
-  /** Nodes that compute a vector of sizes from the batch size. They land before the node being joined. */
-  #computed(parts: ReadonlyArray<number | Affine>): string {
-    const g = this.#a;
-    const [input, axis] = this.#batchAxis();
-    const shape = g.op('Shape', [input]);
-    const batch = g.op('Slice', [shape, g.ints([axis]), g.ints([axis + 1])]);
-    const names = parts.map((part) => {
-      if (typeof part === 'number') return g.ints([part]);
-      const scaled = part.factor === 1 ? batch : g.op('Mul', [batch, g.ints([part.factor])]);
-      return part.offset === 0 ? scaled : g.op('Add', [scaled, g.ints([part.offset])]);
-    });
-    return names.length === 1 ? names[0]! : g.op('Concat', names, { axis: 0 });
+function batchAxis(g: Graph): [string, number] {
+  for (const { name, dims } of g.inputs) {
+    const axis = dims.indexOf('N');
+    if (axis >= 0) return [name, axis];
   }
+  throw new Error('no input has an open dimension');
+}
 
-  #batchAxis(): [string, number] {
-    for (const { name, dims } of this.#a.inputs) {
-      const axis = dims.indexOf('N');
-      if (axis >= 0) return [name, axis];
-    }
-    throw new Error('no input has an open dimension');
-  }
-
-  #affine(x: number, y: number, what: string): Affine {
-    const [m, n] = this.#batches;
-    const factor = (y - x) / (n - m);
-    if (!Number.isInteger(factor)) throw differs(what);
-    return { factor, offset: x - factor * m };
-  }
+function affine({ batches: [m, n] }: Pair, x: number, y: number, what: string): Affine {
+  const factor = (y - x) / (n - m);
+  if (!Number.isInteger(factor)) throw differs(what);
+  return { factor, offset: x - factor * m };
 }
 
 function sameData(a: ArrayLike<number>, b: ArrayLike<number>): boolean {

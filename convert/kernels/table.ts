@@ -3,7 +3,7 @@ import { CONVOLUTION } from './conv.ts';
 import { CONVOLUTION_GRADIENTS } from './convolution_gradients.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import type { HandlerTable } from './handler.ts';
-import { INDEX } from './index.ts';
+import { INDEX } from './indexing.ts';
 import { MATRIX } from './matrix.ts';
 import { NORM } from './norm.ts';
 import { POOL } from './pool.ts';
