@@ -1,0 +1,66 @@
+/** Starts the real `trainer` for tests. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { writeCapture } from '../support/images.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command of the repository to its end; `onLine` sees its standard output as it comes. */
+export async function run(
+  name: 'trainer' | 'agent',
+  args: readonly string[],
+  onOutput: (text: string, child: ChildProcess) => void = () => {},
+): Promise<Ended> {
+  const child = spawn(path.join(root, name, 'bin', name), args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    onOutput(stdout, child);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [code] = await once(child, 'close');
+  return { code, stdout, stderr };
+}
+
+/** A small net on a small input, on the backend that is always there: a run takes two seconds. */
+export const SMALL = [
+  '--backend=onnx',
+  ...['input.width=32', 'input.height=32', 'model.filters=4,8', 'batchSize=8', 'threshold.alpha=0.1'].flatMap(
+    (change) => ['--set', change],
+  ),
+];
+
+/** An empty folder that goes with the test. */
+export async function temporary(t: Pick<TestContext, 'after'>): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'plumbline-trainer-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** `count` good pictures, smooth waves of colour. */
+export async function drawGood(folder: string, count: number, firstSeed = 0): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (let i = 0; i < count; i++)
+    await writeCapture(path.join(folder, `good-${i}.jpg`), 'smooth', firstSeed + i);
+}
+
+/** `count` poor pictures, noise. */
+export async function drawPoor(folder: string, count: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (let i = 0; i < count; i++) await writeCapture(path.join(folder, `poor-${i}.jpg`), 'noisy', i);
+}
