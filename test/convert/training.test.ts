@@ -93,6 +93,55 @@ describe('model.fit learns the same as on TensorFlow.js', () => {
   });
 });
 
+describe('training repeats bit for bit', () => {
+  test('in a fresh backend from equal weights, and when it stops and goes on in another', async () => {
+    const { adam, momentum } = OPTIMIZERS;
+    assert.deepEqual(await trainInParts('adam-again', adam!, [6]), await trainInParts('adam', adam!, [6]));
+    // Not Adam: TensorFlow.js restores its powers of beta by pow(), not as they were.
+    const whole = await trainInParts('whole', momentum!, [6]);
+    assert.deepEqual(await trainInParts('parts', momentum!, [2, 4]), whole);
+  });
+});
+
+/** Weights after steps in parts; each part begins in a new backend with the state that the last one left. */
+async function trainInParts(
+  name: string,
+  makeOptimizer: () => tf.Optimizer,
+  parts: readonly number[],
+): Promise<Float32Array[]> {
+  const values = (tensors: readonly tf.Tensor[]) => Promise.all(tensors.map((t) => t.data<'float32'>()));
+  let weights: Float32Array[] | undefined;
+  let state: Awaited<ReturnType<tf.Optimizer['getWeights']>> | undefined;
+  let step = 0;
+  for (const steps of parts) {
+    const backend = `onnx-${name}-${step}`;
+    registerOnnxBackend({ name: backend });
+    await tf.setBackend(backend);
+    const model = smallAutoencoder();
+    if (weights) model.setWeights(weights.map((w, i) => tf.tensor(w, model.weights[i]!.shape as number[])));
+    const optimizer = makeOptimizer();
+    if (state) await optimizer.setWeights(state);
+    model.compile({ optimizer, loss: 'meanSquaredError' });
+    const x = someImages(24);
+    for (const end = step + steps; step < end; step++) {
+      const batch = tf.slice(x, 4 * step, 4);
+      await model.trainOnBatch(batch, batch);
+    }
+    weights = await values(model.getWeights());
+    state = await Promise.all(
+      (await optimizer.getWeights()).map(async ({ name, tensor }) => {
+        const data = (await tensor.data()).slice();
+        await tf.setBackend('cpu');
+        const copy = tf.tensor(data, tensor.shape, tensor.dtype);
+        return { name, tensor: copy };
+      }),
+    );
+    tf.removeBackend(backend);
+  }
+  await tf.setBackend('onnx');
+  return weights!;
+}
+
 describe('the backend', () => {
   test('runs once a step without callbacks, compiles a step once, and holds on to nothing', async () => {
     await tf.setBackend('onnx');
