@@ -230,6 +230,15 @@ test('an edited settings file applies its threshold, written in place, replaced,
   assert.equal(thresholds.current().revision, 5);
 });
 
+test('a settings file that is written piece by piece counts when it stands still', async (t) => {
+  const { file, next } = await watched(t, 'device: a\n');
+  for (let value = 1; value <= 12; value++) {
+    writeFileSync(file, `threshold: {rule: fixed, value: ${value}}\n`);
+    await delay(50);
+  }
+  assert.deepEqual(short(await next()), ['applied', null, 'file', 2, 12]);
+});
+
 test('an invalid settings file is refused without quoting it, and the next valid one is taken', async (t) => {
   const { next, replace, thresholds } = await watched(t, 'threshold: {rule: fixed, value: 3}\n');
   replace('mqtt: {password: "hidden-secret", wrong: 1}\n');
