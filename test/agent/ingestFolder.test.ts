@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { captureAt } from '../../agent/ingest/look.ts';
+import { encode, smoothPixels } from '../support/images.ts';
+import { collect, makeFolder } from './ingestCollector.ts';
+
+const jpeg = await encode(smoothPixels(32, 1), 32);
+const node = (script: string, ...args: string[]) =>
+  promisify(execFile)(process.execPath, ['-e', script, ...args]);
+
+test('folders that appear with files already inside, made by another process', async (t) => {
+  const folder = await makeFolder(t);
+  const outside = await makeFolder(t);
+  await mkdir(path.join(outside, 'moved/deep'), { recursive: true });
+  await writeFile(path.join(outside, 'moved/deep/m.jpg'), jpeg);
+  await writeFile(path.join(outside, 'source.jpg'), jpeg);
+  const ingest = await collect(t, folder);
+  await ingest.swept;
+  const script = `
+    const { copyFileSync, mkdirSync } = require('node:fs');
+    const [source, folder] = process.argv.slice(1);
+    for (let i = 0; i < 20; i++) {
+      mkdirSync(folder + '/study' + i + '/series', { recursive: true });
+      for (let k = 0; k < 5; k++) copyFileSync(source, folder + '/study' + i + '/series/' + k + '.jpg');
+      copyFileSync(source, folder + '/study' + i + '/z.jpg');
+    }`;
+  await node(script, path.join(outside, 'source.jpg'), folder);
+  await rename(path.join(outside, 'moved'), path.join(folder, 'moved'));
+  await ingest.until(({ captures }) => captures.length >= 121);
+  await writeFile(path.join(folder, 'study3/series/late.jpg'), jpeg);
+  await ingest.until(({ captures }) => captures.length >= 122);
+  assert.equal(new Set(ingest.names()).size, 122);
+});
+
+test('a folder with the name of an image is one capture, whatever happens inside', async (t) => {
+  const folder = await makeFolder(t);
+  await mkdir(path.join(folder, 'x.jpg'));
+  await mkdir(path.join(folder, 'plain'));
+  await writeFile(path.join(folder, 'x.jpg/inside.jpg'), jpeg);
+  const ingest = await collect(t, folder);
+  await ingest.swept;
+  await mkdir(path.join(folder, 'y.PNG'));
+  await writeFile(path.join(folder, 'x.jpg/later.jpg'), jpeg);
+  await ingest.until(({ captures }) => captures.length === 4);
+  await ingest.sweepNow();
+  await ingest.idle();
+  assert.deepEqual(ingest.names(), ['x.jpg', 'x.jpg/inside.jpg', 'x.jpg/later.jpg', 'y.PNG']);
+  const expected = { name: 'x.jpg', size: 0, modifiedNanoseconds: 0n, kind: 'not-a-file' };
+  assert.deepEqual(
+    ingest.captures.find(({ name }) => name === 'x.jpg'),
+    expected,
+  );
+  assert.deepEqual(await captureAt(folder, 'x.jpg'), expected);
+});
+
+test('sockets and named pipes are not opened, and count only under the name of an image', async (t) => {
+  const folder = await makeFolder(t);
+  for (const name of ['pipe', 'pipe.png']) execFileSync('mkfifo', [path.join(folder, name)]);
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(path.join(folder, 'socket.jpg'), resolve));
+  t.after(() => server.close());
+  const ingest = await collect(t, folder);
+  await ingest.swept;
+  await ingest.idle();
+  assert.deepEqual(ingest.captures.map(({ name, kind }) => [name, kind]).sort(), [
+    ['pipe.png', 'not-a-file'],
+    ['socket.jpg', 'not-a-file'],
+  ]);
+});
+
+test('links: to a file followed, to a folder not, to nothing a capture until it leads somewhere', async (t) => {
+  const folder = await makeFolder(t);
+  const outside = await makeFolder(t);
+  await writeFile(path.join(outside, 'real.jpg'), jpeg);
+  await symlink(path.join(outside, 'real.jpg'), path.join(folder, 'to-file.jpg'));
+  await symlink(outside, path.join(folder, 'to-folder'));
+  await symlink(path.join(outside, 'none'), path.join(folder, 'to-nothing'));
+  await symlink('round', path.join(folder, 'round'));
+  const ingest = await collect(t, folder, { settleMilliseconds: 30 });
+  await ingest.swept;
+  await ingest.idle();
+  const kinds = () => ingest.captures.map(({ name, kind, size }) => [name, kind, size]).sort();
+  assert.deepEqual(kinds(), [
+    ['round', 'dangling-link', 0],
+    ['to-file.jpg', 'file', jpeg.length],
+    ['to-nothing', 'dangling-link', 0],
+  ]);
+  await writeFile(path.join(outside, 'none'), jpeg);
+  await ingest.sweepNow(); // what a link leads to gives no event
+  await ingest.idle();
+  assert.deepEqual(kinds().at(-1), ['to-nothing', 'file', jpeg.length]);
+  assert.equal(ingest.captures.length, 4);
+});
+
+test('the watched folder may itself be a link', async (t) => {
+  const folder = await makeFolder(t);
+  const link = path.join(await makeFolder(t), 'link');
+  await symlink(folder, link);
+  const ingest = await collect(t, link);
+  await ingest.swept;
+  await writeFile(path.join(folder, 'a.jpg'), jpeg);
+  await ingest.until(({ captures }) => captures.length === 1);
+});
+
+test('a name that is no UTF-8 gets a capture rather than silence', async (t) => {
+  const folder = await makeFolder(t);
+  await writeFile(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0x66, 0xff, 0x2e, 0x6a])]), jpeg);
+  const ingest = await collect(t, folder, { settleMilliseconds: 20 });
+  await ingest.swept;
+  await ingest.idle();
+  await ingest.sweepNow();
+  await ingest.idle();
+  assert.deepEqual(
+    ingest.captures.map(({ kind }) => kind),
+    ['unreadable'],
+  );
+});
+
+test('a file without permission is unreadable, and a capture again once it may be read', async (t) => {
+  const folder = await makeFolder(t);
+  await chmod(folder, 0o755);
+  await writeFile(path.join(folder, 'secret.jpg'), jpeg);
+  await mkdir(path.join(folder, 'closed'));
+  await chmod(path.join(folder, 'secret.jpg'), 0);
+  await chmod(path.join(folder, 'closed'), 0);
+  asNobody(t);
+  const ingest = await collect(t, folder, { settleMilliseconds: 30 });
+  await ingest.swept;
+  await ingest.idle();
+  assert.deepEqual(
+    ingest.captures.map(({ kind, size }) => [kind, size]),
+    [['unreadable', jpeg.length]],
+  );
+  assert.match(ingest.conditions.join(), /^watch-degraded: .*(permission|EACCES)/);
+  await ingest.sweepNow();
+  await ingest.idle();
+  assert.equal(ingest.captures.length, 1);
+
+  asRoot();
+  await chmod(path.join(folder, 'secret.jpg'), 0o644);
+  await chmod(path.join(folder, 'closed'), 0o755);
+  await ingest.sweepNow();
+  await ingest.idle();
+  assert.deepEqual(
+    ingest.captures.map(({ kind }) => kind),
+    ['unreadable', 'file'],
+  );
+  assert.equal(ingest.conditions.at(-1), 'watch-degraded: null');
+});
+
+test('a folder that is not there, comes, goes and comes back', async (t) => {
+  const parent = await makeFolder(t);
+  const folder = path.join(parent, 'captures');
+  const ingest = await collect(t, folder);
+  await ingest.swept;
+  assert.deepEqual(ingest.conditions, [
+    'watch-missing: The watched folder is not there (ENOENT). Create or mount it; what it holds is then found by itself.',
+  ]);
+  await mkdir(folder);
+  await writeFile(path.join(folder, 'a.jpg'), jpeg);
+  await ingest.until(({ conditions, captures }) => conditions.length === 2 && captures.length === 1);
+  await writeFile(path.join(folder, 'b.jpg'), jpeg);
+  await ingest.until(({ captures }) => captures.length === 2);
+
+  await rename(folder, path.join(parent, 'unmounted'));
+  await ingest.until(({ conditions }) => conditions.length === 3);
+  await rename(path.join(parent, 'unmounted'), folder);
+  await ingest.until(({ conditions }) => conditions.length === 4);
+  await writeFile(path.join(folder, 'c.jpg'), jpeg);
+  await ingest.until(({ captures }) => captures.length === 3);
+
+  await rm(folder, { recursive: true });
+  await mkdir(folder);
+  await writeFile(path.join(folder, 'd.jpg'), jpeg);
+  await ingest.until(({ captures }) => captures.length === 4);
+  assert.deepEqual(ingest.names(), ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg']);
+});
+
+test('without inotify watches the sweep does it all, and says so', async (t) => {
+  const folder = await makeFolder(t);
+  const limited = ['--user', '--map-root-user', 'sh', '-c'];
+  const allowed = spawnSync('unshare', [...limited, 'echo 3 > /proc/sys/user/max_inotify_watches']);
+  if (allowed.status !== 0) return t.skip('needs unshare and a system that permits user namespaces');
+  const script = path.join(import.meta.dirname, 'ingestFewWatches.ts');
+  const { stdout } = await promisify(execFile)('unshare', [
+    ...limited,
+    `echo 3 > /proc/sys/user/max_inotify_watches && exec "$0" "$1" "$2"`,
+    process.execPath,
+    script,
+    folder,
+  ]);
+  const { names, conditions } = JSON.parse(stdout);
+  assert.deepEqual(
+    names,
+    Array.from({ length: 8 }, (_, i) => `${i}/a.jpg`),
+  );
+  assert.match(conditions[0], /^watch-degraded: .*ENOSPC.*every 0.2 s.*max_user_watches/);
+});
+
+/** Root may read everything: becomes an ordinary user until the end of the test. */
+function asNobody(t: TestContext): void {
+  if (process.getuid?.() !== 0) return;
+  process.seteuid?.(65534);
+  t.after(asRoot);
+}
+
+function asRoot(): void {
+  if (process.getuid?.() === 0) process.seteuid?.(0);
+}
