@@ -7,7 +7,7 @@ import { ConfigError } from '../config/errors.ts';
 import { addBackendCommands } from './backend/commands.ts';
 import { BackendError } from './backend/error.ts';
 import { cacheFolder } from './backend/find.ts';
-import { BACKENDS, parseBackend } from './backend/select.ts';
+import { BACKENDS, type BackendName, parseBackend } from './backend/select.ts';
 import { makeConsole } from './console.ts';
 import { InterruptedError, TrainerError } from './error.ts';
 import manifest from './package.json' with { type: 'json' };
@@ -15,6 +15,8 @@ import { type Change, changeRecipe, listRecipes, loadRecipe, parseChange } from 
 import { runTrainer } from './run.ts';
 
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+process.env.TF_CPP_MIN_LOG_LEVEL ??= '1'; // TensorFlow's own notes on standard error: warnings and worse
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupted);
@@ -33,15 +35,19 @@ program
   .option('--epochs <n>', "passes over the training images (default: the recipe's)", wholeNumber)
   .option('--batch <n>', "images of one step (default: the recipe's)", wholeNumber)
   .option('--seed <n>', 'decides split, initial weights and order (default: 1)', wholeNumber)
-  .option('--set <key=value...>', 'change a value of the recipe, such as threshold.alpha=0.1', collect)
+  .option(
+    '--set <key=value>',
+    'change a value of the recipe, such as threshold.alpha=0.1; repeat for more',
+    collect,
+  )
   .option(
     '--test <folder>',
     'labelled test images in <folder>/good and <folder>/poor (default: test within the folder, if there)',
   )
   .addOption(
-    new Option('--backend <name>', `what TensorFlow.js runs on: auto, ${BACKENDS.join(', ')}`).default(
-      'auto',
-    ),
+    new Option('--backend <name>', `what TensorFlow.js runs on: auto, ${BACKENDS.join(', ')}`)
+      .argParser(backendName)
+      .default('auto'),
   )
   .option('--resume', 'go on with the run in --out where it stopped', false)
   .option('--json', 'print the metrics as JSON at the end; what goes on is told on standard error', false)
@@ -77,7 +83,7 @@ Examples:
             : loadRecipe(options.recipe ?? 'fundus', changes),
         seed: options.seed,
         test: options.test,
-        backend: parseBackend(options.backend),
+        backend: options.backend,
         threads: availableParallelism(),
         cache,
         resume: options.resume,
@@ -135,6 +141,14 @@ function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('Expected a whole number.');
   return value;
+}
+
+function backendName(text: string): BackendName | 'auto' {
+  try {
+    return parseBackend(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 function collect(text: string, before: Change[] = []): Change[] {

@@ -128,9 +128,11 @@ function validate(content: unknown, source: string): Recipe {
   if (issue.code === 'unrecognized_keys') {
     const key = [...issue.path, issue.keys[0]].join('.');
     const near = nearest(key, recipeKeys());
-    throw new ConfigError(
-      `Recipe ${source} has an unknown key ${key}.${near === undefined ? '' : ` Did you mean ${near}?`}`,
-    );
+    const why =
+      near === key // a key of another threshold rule
+        ? `${key} does not go with ${JSON.stringify(place === '' ? content : (content as Record<string, unknown>)[place])}`
+        : `there is no key ${key}${near === undefined ? '' : `. Did you mean ${near}?`}`;
+    throw new ConfigError(`Recipe ${source}: ${why}${why.endsWith('?') ? '' : '.'}`);
   }
   const came = issue.path.reduce<unknown>(
     (node, part) => (node as Record<PropertyKey, unknown> | undefined)?.[part],

@@ -1,4 +1,5 @@
 /** One run of the trainer, from a folder of good images to a bundle and what is to be said about it. */
+import * as tf from '@tensorflow/tfjs-core';
 import { type Bundle, writeBundle } from '../agent/inspect/bundle.ts';
 import { type Inspector, loadInspector } from '../agent/inspect/inspect.ts';
 import type { Recipe } from '../config/recipe.ts';
@@ -10,6 +11,7 @@ import type { Console } from './console.ts';
 import { findFiles, findTestFolders, type TestFolders } from './data/find.ts';
 import { LIMITS, type LoadedFolder, type LoadedImage, loadImages } from './data/load.ts';
 import { describeSplit, splitImages } from './data/split.ts';
+import { TrainerError } from './error.ts';
 import { type Evaluation, evaluate, findTestFiles } from './evaluate.ts';
 import { exportGraph } from './export.ts';
 import { fit } from './fit.ts';
@@ -60,11 +62,13 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   const loaded = await readImages(options, recipe, test, console);
   const sizes = sizesOf(loaded.images);
   announce.tellImages(console, options.folder, loaded, sizes);
+  requireImages(options.folder, loaded);
 
   const split = splitImages(loaded.images, recipe, seed);
   const sides = describeSplit(split, seed);
   announce.tellSplit(console, split, recipe, seed);
 
+  tf.env().set('PROD', true); // else TensorFlow.js advises to install tfjs-node, whatever runs
   const backend = await selectBackend({
     wanted: options.backend,
     cache: options.cache,
@@ -166,6 +170,14 @@ async function readImages(
   const found = await findFiles(folder, test === null ? [] : [test.folder]);
   const bar = console.bar('reading images', found.length);
   return loadImages(found, input, { signal: stop, onImage: () => bar.step(1) }).finally(() => bar.end());
+}
+
+function requireImages(folder: string, { images, refused }: LoadedFolder): void {
+  if (images.length > 0) return;
+  const found = refused.length === 0 ? 'no file' : `${refused.length} files, none of them a usable image`;
+  throw new TrainerError(
+    `Expected good images in ${folder}, found ${found}. Give a folder of JPEG, PNG, TIFF, WebP or GIF images.`,
+  );
 }
 
 async function evaluateTest(

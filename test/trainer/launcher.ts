@@ -1,11 +1,11 @@
 /** Starts the real `trainer` for tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { writeCapture } from '../support/images.ts';
+import { encode, random, writeCapture } from '../support/images.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 
@@ -59,8 +59,17 @@ export async function drawGood(folder: string, count: number, firstSeed = 0): Pr
     await writeCapture(path.join(folder, `good-${i}.jpg`), 'smooth', firstSeed + i);
 }
 
-/** `count` poor pictures, noise. */
+/** `count` poor pictures, random blocks of black and white: nothing that a smooth wave teaches. */
 export async function drawPoor(folder: string, count: number): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (let i = 0; i < count; i++) await writeCapture(path.join(folder, `poor-${i}.jpg`), 'noisy', i);
+  const size = 64;
+  for (let i = 0; i < count; i++) {
+    const uniform = random(i);
+    const blocks = Array.from({ length: 64 }, () => (uniform() < 0.5 ? 0 : 255));
+    const pixels = Uint8Array.from({ length: size * size * 3 }, (_, k) => {
+      const [x, y] = [Math.floor(k / 3) % size, Math.floor(k / 3 / size)];
+      return blocks[8 * (y >> 3) + (x >> 3)]!;
+    });
+    await writeFile(path.join(folder, `poor-${i}.jpg`), await encode(pixels, size));
+  }
 }
