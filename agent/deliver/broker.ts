@@ -41,7 +41,10 @@ export interface Broker {
 }
 
 /** CONNACK reason codes for "that protocol version is not spoken here": MQTT 3.1.1 table 3.1, MQTT 5 table 3-1. */
-const VERSION_REFUSED: readonly unknown[] = [1, 132];
+function versionRefused(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === 1 || code === 132;
+}
 
 export function keepConnected(options: BrokerOptions): Broker {
   const { log, onSession, backoff = BACKOFF } = options;
@@ -71,7 +74,7 @@ export function keepConnected(options: BrokerOptions): Broker {
       );
     } catch (error) {
       if (stopping.signal.aborted) return;
-      if (version === 5 && VERSION_REFUSED.includes((error as { code?: unknown }).code)) {
+      if (version === 5 && versionRefused(error)) {
         version = 4;
         log.warn(
           { broker },
@@ -120,15 +123,24 @@ export async function tryBroker(settings: AgentSettings): Promise<string> {
   if (url === '') return `none set: the agent starts its own on 127.0.0.1:${settings['mqtt.embeddedPort']}`;
   const will = { topic: `${settings['mqtt.root']}/check`, payload: '', qos: 0, retain: false } as const;
   const { clientId, ...rest } = access(settings, url);
-  const options = { ...rest, clientId: `${clientId}-check`, version: 5, will, onMessage: () => {} } as const;
-  const session = await openSession(options, AbortSignal.timeout(10_000)).catch((cause: Error) => {
+  const open = (version: 4 | 5) =>
+    openSession(
+      { ...rest, clientId: `${clientId}-check`, version, will, onMessage: () => {} },
+      AbortSignal.timeout(10_000),
+    );
+  try {
+    const session = await open(5).catch((error) => {
+      if (versionRefused(error)) return open(4);
+      throw error;
+    });
+    await session.close();
+    return `${redacted(url)} accepts us with MQTT ${session.version === 5 ? '5' : '3.1.1'}`;
+  } catch (cause) {
     throw new Error(
-      `${redacted(url)} does not accept us: ${describe(cause)}. Check mqtt.url, the network and the password.`,
+      `${redacted(url)} does not accept us: ${describe(cause as Error)}. Check mqtt.url, the network and the password.`,
       { cause },
     );
-  });
-  await session.close();
-  return `${redacted(url)} accepts us with MQTT 5`;
+  }
 }
 
 /** The URL without user name and password, fit for a log. */

@@ -92,16 +92,19 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
     why ??= reason;
     client.end(true);
   };
+  const stop = () => abort('stopped');
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
   const receiveMaximum = await new Promise<number>((resolve, reject) => {
     client.once('connect', (packet) => resolve(packet.properties?.receiveMaximum ?? RECEIVE_MAXIMUM));
     client.once('error', reject);
     ended.then((reason) => reject(new Error(reason)));
-    signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
-    if (signal.aborted) reject(new Error('stopped'));
-  }).catch((error: Error) => {
-    abort(error.message);
-    throw error;
-  });
+  })
+    .catch((error: Error) => {
+      abort(error.message);
+      throw error;
+    })
+    .finally(() => signal.removeEventListener('abort', stop));
   const limited = limiter(receiveMaximum);
   const answered = answers(ended);
   return {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer } from 'node:tls';
 import type { AuthenticateError } from 'aedes';
-import { redacted } from '../../agent/deliver/broker.ts';
+import { redacted, tryBroker } from '../../agent/deliver/broker.ts';
 import { settingsFor, startAgent, startBroker, temporaryFolder } from './brokerFixture.ts';
 
 test('a broker that refuses is tried again and says why; a password file is read anew; no secret is logged', async (t) => {
@@ -105,6 +105,19 @@ test('over TLS the certificate must be signed by mqtt.ca', async (t) => {
   assert.equal(broker.received.length, 0);
   await startAgent(t, settingsFor(url, { 'mqtt.ca': cert }), { broker });
   await broker.until(() => broker.last('state') !== undefined);
+});
+
+test('a broker can be tried without a trace: says how it answered, or why not', async (t) => {
+  const broker = await startBroker(t);
+  const url = broker.url.replace('//', '//user:secret@');
+  assert.equal(await tryBroker(settingsFor(url)), `${broker.url} accepts us with MQTT 3.1.1`);
+  await broker.stop();
+  await assert.rejects(tryBroker(settingsFor(url)), (error: Error) => {
+    assert.match(error.message, /does not accept us: .*ECONNREFUSED.*Check mqtt\.url/);
+    assert.doesNotMatch(error.message, /secret/);
+    return true;
+  });
+  assert.deepEqual(broker.received, []);
 });
 
 test('a URL is logged without user name and password', () => {
