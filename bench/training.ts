@@ -53,20 +53,21 @@ async function run(context: BenchContext): Promise<Table[]> {
 async function measureSpeed(setting: Setting, { report }: BenchContext): Promise<Table> {
   const rows: Table['rows'][number][] = [];
   const load = loadavg()[0]!.toFixed(1);
-  let wasmSpeed: number | undefined;
+  let wasmSpeeds: number[] | undefined;
   for (const threads of THREADS) {
     const peers = startPeers(setting, threads, threads === 1);
     try {
       report(`training, ${threads} thread${threads === 1 ? '' : 's'}: `);
       const timings = await takeTurns(peers, () => report('.'));
       report('\n');
-      const speed = (name: string) => median(timings.get(name)?.map(imagesPerSecond) ?? []);
-      wasmSpeed ??= speed('tfjs wasm');
+      const speeds = new Map([...timings].map(([name, turns]) => [name, turns.map(imagesPerSecond)]));
+      wasmSpeeds ??= speeds.get('tfjs wasm')!;
+      const peersOf = [speeds.get(REFERENCE)!, speeds.get('PyTorch NCHW')!, wasmSpeeds];
       for (const [name, turns] of timings) {
-        const own = speed(name);
+        const own = speeds.get(name)!;
         const perProcessor = median(turns.map(({ images, processorSeconds }) => images / processorSeconds));
-        const ratios = [own / speed(REFERENCE), own / speed('PyTorch NCHW'), own / wasmSpeed];
-        rows.push([threads, name, own, perProcessor, ...ratios]);
+        const ratios = peersOf.map((peer) => median(own.map((speed, turn) => speed / peer[turn]!)));
+        rows.push([threads, name, median(own), perProcessor, ...ratios]);
       }
     } finally {
       await Promise.all(peers.map((peer) => peer.close()));
@@ -77,7 +78,7 @@ async function measureSpeed(setting: Setting, { report }: BenchContext): Promise
     columns: ['threads', 'trainer', 'images/s', 'images/CPU s', 'x PyTorch cl', 'x PyTorch NCHW', 'x wasm'],
     rows,
     notes: [
-      `Medians of ${ROUNDS} turns of ${SECONDS} s, peers taking turns while the others idle; load average ${load} at the start.`,
+      `Medians of ${ROUNDS} turns of ${SECONDS} s, peers taking turns while the others idle; ratios are medians of those of each turn; load average ${load} at the start.`,
       'Same initial weights and batches; every peer reads the loss after every step.',
       'tfjs wasm has one thread only under Node, and takes four gradient kernels from bench/wasm/gradients.ts: its own are missing, wrong or slow.',
       ...(setting.tfjsNode === undefined
