@@ -57,7 +57,7 @@ program
 Files and folders whose name begins with a dot are left out. Ctrl-C ends training after the batch, keeps the best
 weights and still writes everything; a second Ctrl-C ends at once.
 
-Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted before there was anything to keep.
+Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted twice, or before there was anything to keep.
 
 Examples:
   trainer fit good/
