@@ -76,7 +76,8 @@ export async function openDashboard(url: string): Promise<Dashboard> {
     '%t %p',
     '-d',
   ];
-  const child = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // Line by line: mosquitto_sub leaves its debug lines in a buffer when it writes into a pipe.
+  const child = spawn('stdbuf', ['-oL', 'mosquitto_sub', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const messages: { topic: string; payload: string }[] = [];
   const subscribed = Promise.withResolvers<void>();
   createInterface({ input: child.stdout }).on('line', (line) => {
