@@ -47,6 +47,8 @@ export async function openWatch(options: WatchOptions): Promise<Watch> {
   watcher.on('raw', (_event, entry, details) => {
     const { watchedPath } = details as { readonly watchedPath?: string };
     if (entry === null || watchedPath === undefined) return;
+    // A watched folder that is deleted says so under its own name; another one may stand there already.
+    if (entry === path.basename(watchedPath)) onFolder(watchedPath);
     const name = nameOf(path.join(watchedPath, entry));
     if (name === '') options.onFolder('');
     else if (name !== null) options.onName(name);

@@ -6,6 +6,7 @@ import { appendFile, copyFile, link, mkdir, rename, rm, stat, utimes, writeFile 
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { ignoreMatcher } from '../../agent/ingest/ignore.ts';
 import { captureAt } from '../../agent/ingest/look.ts';
@@ -179,13 +180,24 @@ test('what its format does not call complete waits for quiet time, and each chan
   assert.equal(ingest.unsettled, 2);
   await ingest.close();
 
-  const quick = await collect(t, folder, { settleMilliseconds: 60, records: ingest.records });
+  const appended: number[] = [];
+  let waited = Number.POSITIVE_INFINITY;
+  const quick = await collect(t, folder, {
+    settleMilliseconds: 60,
+    records: ingest.records,
+    onCapture: ({ name, size }) => {
+      if (name === 'grows') waited = Math.min(waited, performance.now() - appended[size / 3 - 1]!);
+    },
+  });
   for (let i = 0; i < 20; i++) {
+    appended.push(performance.now());
     await appendFile(path.join(folder, 'grows'), 'abc');
     await quick.sweepNow();
+    await delay(10);
   }
   await quick.until(({ captures }) => captures.some(({ name, size }) => name === 'grows' && size === 60));
   await quick.idle();
+  assert.ok(waited >= 60, `handed over ${waited} ms after it grew`);
   assert.deepEqual(
     quick.captures
       .filter(({ name }) => name !== 'grows')

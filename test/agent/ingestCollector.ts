@@ -37,7 +37,7 @@ export async function collect(
     readonly onLook?: (capture: Capture) => void;
   } = {},
 ): Promise<Collector> {
-  const { records = new Set<string>(), onLook, ...options } = given;
+  const { records = new Set<string>(), onLook, onCapture, ...options } = given;
   const captures: Capture[] = [];
   const conditions: string[] = [];
   const waiters = new Set<() => void>();
@@ -57,6 +57,7 @@ export async function collect(
     onCapture: (capture) => {
       records.add(keyOf(capture));
       captures.push(capture);
+      onCapture?.(capture);
       changed();
     },
     onCondition: (code, message) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -180,6 +181,22 @@ test('a folder that is not there, comes, goes and comes back', async (t) => {
   await ingest.until(({ captures }) => captures.length === 4);
   assert.deepEqual(ingest.names(), ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg']);
 });
+
+for (const name of ['', 'sub'])
+  test(`a ${name}folder that is deleted and made anew at once is still listened to`, async (t) => {
+    const parent = await makeFolder(t);
+    const folder = path.join(parent, 'captures');
+    const inner = path.join(folder, name);
+    mkdirSync(inner, { recursive: true });
+    const ingest = await collect(t, folder);
+    await ingest.swept;
+    writeFileSync(path.join(inner, 'a.jpg'), jpeg);
+    await ingest.until(({ captures }) => captures.length === 1);
+    rmSync(inner, { recursive: true });
+    mkdirSync(inner);
+    writeFileSync(path.join(inner, 'b.jpg'), jpeg);
+    await ingest.until(({ captures }) => captures.length === 2);
+  });
 
 test('without inotify watches the sweep does it all, and says so', async (t) => {
   const folder = await makeFolder(t);
