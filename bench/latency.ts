@@ -95,7 +95,10 @@ async function measure(folder: string, bundle: string, way: (typeof WAYS)[number
     '--log-level',
     'error',
   ]);
-  await subscriber.until((m) => m.topic === topic.state && m.payload.state === 'ready');
+  await Promise.race([
+    subscriber.until((m) => m.topic === topic.state && m.payload.state === 'ready'),
+    agent.ended.then(() => Promise.reject(new Error(`The agent does not start: ${agent.output()}`))),
+  ]);
   const key = siteKey(state);
   const total: number[] = [];
   const decode: number[] = [];

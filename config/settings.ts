@@ -50,10 +50,15 @@ function validated(key: SettingKey, value: unknown): unknown {
   } catch (error) {
     problem = (error as Error).message;
   }
-  const shown = setting.argument === null ? 'a secret value' : JSON.stringify(value);
+  const shown = setting.argument === null ? 'a secret value' : withoutUserInfo(JSON.stringify(value));
   throw new ConfigError(
     `Setting ${key} is ${shown}: ${problem}. ${setting.doc} (argument ${setting.argument === null ? 'none' : `--${setting.argument}`}, environment ${setting.environment})`,
   );
+}
+
+/** A URL may carry user name and password. */
+function withoutUserInfo(text: string): string {
+  return text.replace(/\/\/[^/]*@/g, '//***@');
 }
 
 /** The settings as convict wants them: nested by the dots of their keys. */
@@ -92,9 +97,9 @@ function readFile(path: string): Record<string, unknown> {
   try {
     values = parse(content); // YAML 1.2 is a superset of JSON
   } catch (cause) {
-    throw new ConfigError(`Settings file ${path} is neither JSON nor YAML: ${(cause as Error).message}`, {
-      cause,
-    });
+    // The first line only, and no cause: the rest quotes the file, where a password may stand.
+    const [said] = (cause as Error).message.split('\n');
+    throw new ConfigError(`Settings file ${path} is neither JSON nor YAML: ${said?.replace(/:$/, '')}.`);
   }
   if (values === null) return {};
   if (typeof values !== 'object' || Array.isArray(values))

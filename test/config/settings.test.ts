@@ -80,3 +80,16 @@ test('published schemas and the settings reference are up to date (else: npm run
   for (const [file, content] of generated())
     assert.equal(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'), content, file);
 });
+
+test('neither a broken file nor a broken URL shows the secret in it', () => {
+  const file = settingsFile('d.yaml', 'mqtt:\n  password: hunter2\n  url: "mqtt://a\n');
+  const url = 'nonsense://someone:hunter2@broker';
+  for (const read of [
+    () => readSettings({ file, environment: {} }),
+    () => readSettings({ environment: {}, arguments: { 'mqtt.url': url } }),
+  ])
+    assert.throws(read, (error: Error) => {
+      assert.doesNotMatch(`${error.stack} ${String(error.cause)}`, /hunter2/);
+      return true;
+    });
+});

@@ -49,24 +49,15 @@ function putPackage(cache: string, version: string): string {
   return folder;
 }
 
-test('auto tries the best backends first and always ends at onnx', () => {
-  const order = (i: Inventory) => candidates('auto', i).map(({ got }) => got);
-  assert.deepEqual(order(inventory([])), ['onnx']);
-  assert.deepEqual(order(inventory(['tfjs-node'])), ['tfjs-node', 'onnx']);
-  assert.deepEqual(order(inventory(['tfjs-node', 'tfjs-node-gpu'], true)), [
-    'tfjs-node-gpu',
-    'tfjs-node',
-    'onnx',
-  ]);
-  assert.deepEqual(order(inventory(['tfjs-node', 'tfjs-node-gpu'], false)), ['tfjs-node', 'onnx']);
-});
-
-test('auto says why each better backend is not used', () => {
-  const [onnx] = candidates('auto', inventory([]));
-  assert.match(onnx!.why, /tfjs-node-gpu is not installed/);
-  assert.match(onnx!.why, /tfjs-node is not installed \(`trainer backend install tfjs-node`\)/);
-  const [cpu] = candidates('auto', inventory(['tfjs-node', 'tfjs-node-gpu'], false));
-  assert.match(cpu!.why, /tfjs-node-gpu is installed, but no NVIDIA device is here/);
+test('auto takes the GPU where there is one, else onnx, and says why', () => {
+  const tried = (i: Inventory) => candidates('auto', i).map(({ got }) => got);
+  assert.deepEqual(tried(inventory([])), ['onnx']);
+  assert.deepEqual(tried(inventory(['tfjs-node', 'tfjs-node-gpu'])), ['onnx']);
+  assert.deepEqual(tried(inventory(['tfjs-node'], true)), ['onnx']);
+  assert.deepEqual(tried(inventory(['tfjs-node-gpu'], true)), ['tfjs-node-gpu', 'onnx']);
+  assert.match(candidates('auto', inventory(['tfjs-node-gpu']))[0]!.why, /no NVIDIA device is here/);
+  const withoutPackage = candidates('auto', inventory([], true))[0]!.why;
+  assert.match(withoutPackage, /tfjs-node-gpu is not installed \(`trainer backend install tfjs-node-gpu`\)/);
 });
 
 test('a backend wanted by name is taken or refused with the command that installs it, never replaced', () => {
@@ -104,9 +95,13 @@ test('a broken package is an error when wanted by name, and a stated reason unde
     name: 'BackendError',
     message: /tfjs-node in .* cannot be loaded: .*Remove that folder and install it again/s,
   });
-  const selected = await selectBackend({ wanted: 'auto', cache, threads: 1 });
+  const broken = findPackage('tfjs-node', cache) as FoundPackage;
+  const gpu = { ...broken, backend: 'tfjs-node-gpu' } as const;
+  const here = inventory([], true);
+  const packages = { ...here.packages, 'tfjs-node-gpu': gpu };
+  const selected = await selectBackend({ wanted: 'auto', cache, threads: 1 }, { ...here, packages });
   assert.equal(selected.got, 'onnx');
-  assert.match(selected.why, /tfjs-node did not start \(tfjs-node in .* cannot be loaded/);
+  assert.match(selected.why, /tfjs-node-gpu did not start \(.* cannot be loaded/);
 });
 
 test('a package of another version or without its addon is not taken', (t) => {
@@ -145,7 +140,7 @@ test('the list tells what is here, what is missing, and survives a package that 
   mkdirSync(join(folder, 'lib/napi-v8'), { recursive: true });
   writeFileSync(join(folder, 'lib/napi-v8/tfjs_binding.node'), 'not a library');
   const list = await listBackends({ cache, environment: process.env, seconds: 0 });
-  const [gpu, cpu, onnx] = list;
+  const [gpu, onnx, cpu] = list;
   assert.deepEqual([gpu?.backend, gpu?.present, gpu?.problem], ['tfjs-node-gpu', false, 'is not installed']);
   assert.deepEqual([cpu?.backend, cpu?.present], ['tfjs-node', true]);
   assert.match(cpu?.problem ?? '', /cannot be loaded/);

@@ -9,8 +9,11 @@ import { type FoundPackage, findPackage, type MissingPackage } from './find.ts';
 import { PINS, type TensorFlowBackend } from './pins.ts';
 import { loadTensorFlow } from './tensorflow.ts';
 
-/** Best first; `onnx` is part of the repository and always there. */
-export const BACKENDS = ['tfjs-node-gpu', 'tfjs-node', 'onnx'] as const;
+/**
+ * Best first: a GPU, then the fastest on a CPU as measured by `npm run bench -- training`. `onnx` is part of the
+ * repository and always there, so that `tfjs-node` is taken only by name.
+ */
+export const BACKENDS = ['tfjs-node-gpu', 'onnx', 'tfjs-node'] as const;
 
 export type BackendName = (typeof BACKENDS)[number];
 
@@ -59,10 +62,13 @@ export interface Inventory {
  * @throws BackendError when the backend wanted by name is not there or does not start; never for `auto`,
  *   which goes on to the next one and says so in `why`.
  */
-export async function selectBackend(options: SelectOptions): Promise<SelectedBackend> {
-  const { wanted, cache, threads } = options;
+export async function selectBackend(
+  options: SelectOptions,
+  inventory: Inventory = takeInventory(options.cache),
+): Promise<SelectedBackend> {
+  const { wanted, threads } = options;
   const failures: string[] = [];
-  for (const candidate of candidates(wanted, takeInventory(cache))) {
+  for (const candidate of candidates(wanted, inventory)) {
     try {
       const started = await startBackend(candidate, threads);
       const why = [...failures, candidate.why].join('; ');
@@ -92,8 +98,8 @@ export function parseBackend(text: string): BackendName | 'auto' {
 }
 
 /**
- * Which backends to try, in order. With `auto` the GPU package is first only where an NVIDIA device is:
- * without one it would run on the CPU, with an older start-up and no gain over tfjs-node.
+ * Which backends to try, in order. With `auto` the GPU package comes first where an NVIDIA device is: without one it
+ * would run on the CPU, with an older start-up and no gain.
  *
  * @throws BackendError when a backend is wanted by name and is not there.
  */
@@ -105,19 +111,15 @@ export function candidates(wanted: BackendName | 'auto', inventory: Inventory): 
     const aside = wanted === 'tfjs-node-gpu' && !inventory.gpu ? ', though no NVIDIA device is here' : '';
     return [{ got: wanted, why: `it was asked for${aside}`, found }];
   }
-  const against: string[] = [];
-  const list: Candidate[] = [];
-  const add = (got: BackendName, reason: string, found?: FoundPackage): void => {
-    list.push({ got, why: [...against, reason].join('; '), ...(found && { found }) });
-  };
-  const { 'tfjs-node-gpu': gpu, 'tfjs-node': cpu } = inventory.packages;
-  if ('missing' in gpu) against.push(`tfjs-node-gpu ${gpu.missing}`);
-  else if (inventory.gpu) add('tfjs-node-gpu', 'it is the fastest one here', gpu);
-  else against.push('tfjs-node-gpu is installed, but no NVIDIA device is here');
-  if ('missing' in cpu) against.push(`tfjs-node ${cpu.missing} (\`trainer backend install tfjs-node\`)`);
-  else add('tfjs-node', 'it is the fastest one on a CPU', cpu);
-  add('onnx', 'it is always here');
-  return list;
+  const gpu = inventory.packages['tfjs-node-gpu'];
+  const onnx = (against: string): Candidate => ({
+    got: 'onnx',
+    why: `${against}; on a CPU nothing that is known here trains faster`,
+  });
+  if (!inventory.gpu) return [onnx('no NVIDIA device is here')];
+  if ('missing' in gpu)
+    return [onnx(`tfjs-node-gpu ${gpu.missing} (\`trainer backend install tfjs-node-gpu\`)`)];
+  return [{ got: 'tfjs-node-gpu', why: 'it is the fastest one here', found: gpu }, onnx('it is always here')];
 }
 
 /** Looks for both TensorFlow packages and for an NVIDIA device (its kernel driver's node, or WSL's). */
