@@ -2,6 +2,7 @@
 import sharp from 'sharp';
 import type { Preprocessing } from '../../config/bundle.ts';
 import { type Limits, UnscorableError } from './inspection.ts';
+import { FORMATS, refusalOf } from './refusal.ts';
 
 export interface Decoded {
   /** uint8 `[height, width, channels]` of the preprocessing's size: sRGB or grey, 0..255. */
@@ -13,9 +14,6 @@ export interface Decoded {
   readonly format: string;
 }
 
-/** Formats that are read, by content. SVG, PDF and the like are programs that draw, not captures: refused. */
-const FORMATS = new Set<string>(['jpeg', 'png', 'tiff', 'webp', 'gif']);
-
 /**
  * Decodes and preprocesses one image: type by content, EXIF orientation, ICC to sRGB, alpha flattened on black,
  * resized and converted as `spec` says.
@@ -25,15 +23,12 @@ export async function decode(bytes: Uint8Array, spec: Preprocessing, limits: Lim
   if (bytes.length === 0) throw new UnscorableError('empty', 'The file holds no bytes.');
   // The size is checked here, not by sharp's own limit, so that the reason is ours and nothing is decoded before.
   const options = { failOn: 'error', limitInputPixels: false, sequentialRead: true } as const;
-  const metadata = await sharp(bytes, options)
-    .metadata()
-    .catch((cause) => refuse(cause, bytes));
+  const reject = (cause: Error): never => {
+    throw refusalOf(bytes, cause);
+  };
+  const metadata = await sharp(bytes, options).metadata().catch(reject);
   const { width, height, format } = metadata;
-  if (!FORMATS.has(format))
-    throw new UnscorableError(
-      'unsupported-format',
-      `The content is ${format}; the agent reads ${[...FORMATS].join(', ')}.`,
-    );
+  if (!FORMATS.some(({ name }) => name === format)) throw refusalOf(bytes, `the content is ${format}`);
   if (width * height > limits.pixels)
     throw new UnscorableError(
       'too-many-pixels',
@@ -47,7 +42,7 @@ export async function decode(bytes: Uint8Array, spec: Preprocessing, limits: Lim
   const { data, info } = await image
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
-    .catch((cause) => refuse(cause, bytes));
+    .catch(reject);
   const pixels = info.channels === spec.channels ? data : selectChannels(data, info.channels, spec.channels);
   return { pixels, width, height, format };
 }
@@ -59,25 +54,4 @@ function selectChannels(data: Uint8Array, from: number, to: number): Uint8Array 
   for (let i = 0; i < count; i++)
     for (let c = 0; c < to; c++) out[i * to + c] = data[i * from + Math.min(c, from - 1)]!;
   return out;
-}
-
-/** Turns a libvips error into a reason code. Its messages hold no file name, since it reads from memory. */
-function refuse(cause: Error, bytes: Uint8Array): never {
-  const message = cause.message;
-  const said = message.trim().split('\n')[0];
-  if (/unsupported image format|no known loader/i.test(message))
-    throw new UnscorableError('unsupported-format', 'The content is no image format that the agent reads.', {
-      cause,
-    });
-  if (
-    /premature end|unexpected end|truncated|not enough|end of (file|stream|image)|eof|libspng read error/i.test(
-      message,
-    )
-  )
-    throw new UnscorableError(
-      'truncated',
-      `The file ends before its image is complete (${bytes.length} bytes): ${said}`,
-      { cause },
-    );
-  throw new UnscorableError('corrupt', `The decoder rejects the content: ${said}`, { cause });
 }

@@ -135,3 +135,29 @@ test('every bad file has its reason, none throws, none passes', async () => {
   writeFileSync(good, jpeg);
   assert.equal((await inspector.inspect(good)).outcome, 'scored', 'the next file goes on');
 });
+
+test('reasons stay with their files when many are decoded at the same time', async () => {
+  const jpeg = await encode(noisyPixels(64, 1), 64);
+  const png = await encode(noisyPixels(64, 1), 64, 'png');
+  const damaged = Buffer.from(png);
+  damaged.fill(0xff, 2000, 2100);
+  const cases = [
+    [jpeg.subarray(0, jpeg.length / 2), 'truncated'],
+    [damaged, 'corrupt'],
+    [Buffer.from('This is no picture.'), 'unsupported-format'],
+    [Buffer.concat([jpeg.subarray(0, 700), Buffer.alloc(3000)]), 'truncated'], // space allocated, not filled
+  ] as const;
+  const many = Array.from({ length: 100 }, (_, i) => cases[i % cases.length]!);
+  const reasons = await Promise.all(
+    many.map(([bytes]) =>
+      decode(bytes, spec, limits).then(
+        () => 'decoded',
+        (error) => error.reason,
+      ),
+    ),
+  );
+  assert.deepEqual(
+    reasons,
+    many.map(([, reason]) => reason),
+  );
+});
