@@ -1,5 +1,5 @@
 /** Holds what might be a capture until it is ready: at once when its format says so, else after quiet time. */
-import type { Capture } from '../capture.ts';
+import { type Capture, sameCapture } from '../capture.ts';
 import { type Look, look } from './look.ts';
 import { takeTurns } from './turns.ts';
 
@@ -44,6 +44,7 @@ interface Candidate {
   readonly name: string;
   /** The version last seen, and when it was first seen; performance.now(), which no clock change moves. */
   capture: Capture | null;
+  complete: boolean;
   since: number;
   looked: number;
   pause: number;
@@ -76,7 +77,8 @@ export function openGate(options: GateOptions): Gate {
     return turns(urgent, async () => {
       if (closed) return false;
       const started = performance.now();
-      const seen = await look(options.folder, candidate.name, options.isKnown);
+      const { name, capture, complete } = candidate;
+      const seen = await look(options.folder, name, options.isKnown, complete ? capture : null);
       if (closed) return false;
       candidate.looking = false;
       candidate.looked = performance.now();
@@ -88,11 +90,12 @@ export function openGate(options: GateOptions): Gate {
   const decide = (candidate: Candidate, seen: Look, started: number) => {
     if (seen.state === 'nothing' || seen.state === 'known') return finish(candidate);
     if (seen.state === 'again') return lookAfter(candidate, LAST, false);
-    if (candidate.capture === null || !sameVersion(candidate.capture, seen.capture)) {
+    if (candidate.capture === null || !sameCapture(candidate.capture, seen.capture)) {
       candidate.since = candidate.looked;
       candidate.pause = FIRST;
     }
     candidate.capture = seen.capture;
+    candidate.complete = seen.state === 'complete';
     const still = started - candidate.since;
     const wanted = seen.state === 'complete' ? CONFIRM : options.settleMilliseconds;
     if (still >= wanted || (seen.state === 'complete' && seen.capture.kind !== 'file')) {
@@ -120,6 +123,7 @@ export function openGate(options: GateOptions): Gate {
         const fresh: Candidate = {
           name,
           capture: null,
+          complete: false,
           since: 0,
           looked: 0,
           pause: FIRST,
@@ -143,8 +147,4 @@ export function openGate(options: GateOptions): Gate {
       candidates.clear();
     },
   };
-}
-
-function sameVersion(a: Capture, b: Capture): boolean {
-  return a.size === b.size && a.modifiedNanoseconds === b.modifiedNanoseconds && a.kind === b.kind;
 }

@@ -3,7 +3,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Capture } from '../capture.ts';
+import { type Capture, sameCapture } from '../capture.ts';
 import { readiness } from './ready.ts';
 
 export type Look =
@@ -29,7 +29,7 @@ export function isImageName(name: string): boolean {
 /** The capture that stands at a name now, settled or not; null when there is none. Waits while descriptors run short. */
 export async function captureAt(folder: string, name: string): Promise<Capture | null> {
   for (;;) {
-    const seen = await look(folder, name, () => false);
+    const seen = await look(folder, name, () => false, null);
     if (seen.state !== 'again') return 'capture' in seen ? seen.capture : null;
     await delay(50);
   }
@@ -38,11 +38,13 @@ export async function captureAt(folder: string, name: string): Promise<Capture |
 /**
  * Looks once. Opens the file only when `isKnown` does not know its version, and never one that is no regular file.
  * @param name within the folder, `/` between its parts.
+ * @param complete a version that an earlier look found complete: its content is not read again.
  */
 export async function look(
   folder: string,
   name: string,
   isKnown: (capture: Capture) => boolean,
+  complete: Capture | null,
 ): Promise<Look> {
   const file = path.join(folder, name);
   const known = (capture: Capture): Look | null => (isKnown(capture) ? { state: 'known' } : null);
@@ -69,6 +71,8 @@ export async function look(
     return { state: 'complete', capture, folder: isFolder };
   }
   const capture = versionOf(name, target);
+  if (complete !== null && sameCapture(capture, complete))
+    return known(capture) ?? { state: 'complete', capture, folder: false };
   return known(capture) ?? (await lookInside(file, capture, known));
 }
 
