@@ -9,7 +9,7 @@ import { type BackendName, describeBackend, selectBackend } from './backend/sele
 import { calibrate, EXECUTION } from './calibrate.ts';
 import type { Console } from './console.ts';
 import { findFiles, findTestFolders, type TestFolders } from './data/find.ts';
-import { LIMITS, type LoadedFolder, type LoadedImage, loadImages } from './data/load.ts';
+import { LIMITS, type LoadedFolder, type LoadedImage, loadImages, meanColour } from './data/load.ts';
 import { describeSplit, splitImages } from './data/split.ts';
 import { TrainerError } from './error.ts';
 import { type Evaluation, evaluate, findTestFiles } from './evaluate.ts';
@@ -75,7 +75,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
     threads: options.threads,
   });
   console.say(describeBackend(backend));
-  const model = buildConv(recipe, seed);
+  const model = buildConv(recipe, seed, meanColour(split.train, recipe.input.channels));
   const layers = summarize(model);
   announce.tellArchitecture(console, layers);
   await writeJson(files.record, record);

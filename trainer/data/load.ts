@@ -70,6 +70,17 @@ export async function loadImages(
   };
 }
 
+/** Mean of each channel over all images, 0 to 1. */
+export function meanColour(images: readonly LoadedImage[], channels: number): number[] {
+  const sums = new Array<number>(channels).fill(0);
+  let values = 0;
+  for (const { pixels } of images) {
+    for (let i = 0; i < pixels.length; i++) sums[i % channels]! += pixels[i]!;
+    values += pixels.length / channels;
+  }
+  return sums.map((sum) => sum / values / 255);
+}
+
 async function loadImage(file: FoundFile, spec: Preprocessing): Promise<LoadedImage | RefusedImage> {
   try {
     const bytes = await read(file.path);

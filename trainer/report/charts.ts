@@ -94,6 +94,7 @@ export function scoreChart({ calibration, evaluation }: Metrics): Html {
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const log = low > 0 && high > 12 * low;
   const edges = binEdges(low, high, upper, log, 34);
+  const middle = edges[edges.length >> 1]!;
   const bins = rows.flatMap(({ title, fill, scores }) =>
     edges.slice(1).map((right, i) => ({
       row: `${title} (${scores.length})`,
@@ -149,7 +150,7 @@ export function scoreChart({ calibration, evaluation }: Metrics): Html {
           {
             fy: (d) => d,
             text: (d) => d,
-            frameAnchor: 'top-left',
+            frameAnchor: upper < middle ? 'top-right' : 'top-left', // away from the threshold
             stroke: 'var(--paper)',
             strokeWidth: 4,
             fill: 'var(--ink)',

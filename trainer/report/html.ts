@@ -30,4 +30,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (c) => ENTITIES[c]!);
+/** A number and its percent sign stay on one line. */
+const escaped = (text: string): string =>
+  text.replace(/[&<>"']/g, (c) => ENTITIES[c]!).replace(/(\d) %/g, '$1\u00a0%');

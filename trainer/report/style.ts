@@ -82,6 +82,9 @@ footer p { border-top: 1px solid var(--line); padding-top: 16px; max-width: none
 @media print {
   :root { --paper: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #ccc; --faint: #f4f4f4;
     --good: #1b6b75; --poor: #b3500f; --mark: #333; color-scheme: light; }
+  main, header, footer { max-width: none; padding: 0; }
+  .cards { grid-template-columns: repeat(3, 1fr); gap: 8px; } .tiles { grid-template-columns: repeat(4, 1fr); gap: 8px; }
+  .tiles dd { font-size: 16pt; }
   body { font-size: 11pt; } section { margin-top: 28pt; } h1 { font-size: 20pt; }
   h2, h3, caption { break-after: avoid; } figure, tr, .tiles div { break-inside: avoid; }
   details::details-content { display: block; content-visibility: visible; }
