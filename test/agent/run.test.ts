@@ -1,11 +1,14 @@
 /** The agent as a process, on real files, with a real broker. */
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,7 +18,7 @@ import { before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { topics } from '../../config/topics.ts';
-import { startAgent } from '../support/agent.ts';
+import { AGENT, startAgent } from '../support/agent.ts';
 import { type Message, startBroker, subscribe } from '../support/broker.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { writeCapture } from '../support/images.ts';
@@ -270,6 +273,45 @@ test('verdicts wait on disk while there is no broker, and --once ends by itself'
   const third = startAgent([...args, '--once']);
   assert.equal(await third.ended, 0);
   assert.equal(verdictsOf(dashboard.messages).length, 5, 'nothing is judged or published twice');
+});
+
+test('a full disk stops scoring, state says so, and it goes on by itself when there is space', {
+  timeout: 60_000,
+}, async (t) => {
+  const mount = ['-rm', 'sh', '-c'];
+  if (spawnSync('unshare', [...mount, 'mount -t tmpfs none /mnt']).status !== 0)
+    return t.skip('needs unshare with user and mount namespaces');
+  const broker = await startBroker();
+  const dashboard = await subscribe(broker.url);
+  const { watch, state, args } = place(broker.url);
+  mkdirSync(state);
+  const command = `mount -t tmpfs -o size=16m none "$0" && exec "$@"`;
+  const child = spawn('unshare', [...mount, command, state, AGENT, ...args, '--limits-disk', '4194304'], {
+    stdio: 'ignore',
+  });
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await dashboard.close();
+    await broker.close();
+  });
+  await dashboard.until(isState('ready'));
+  const filler = `/proc/${child.pid}/root${state}/filler`; // the state folder as the agent sees it
+  writeFileSync(filler, new Uint8Array(13 * 2 ** 20));
+  await drop(watch, 'a.jpg', 'smooth', 1);
+  const alert = await dashboard.until(isState('alert'));
+  assert.deepEqual(
+    (alert.payload.alerts as { code: string }[]).map((a) => a.code),
+    ['disk-full'],
+  );
+  await drop(watch, 'b.jpg', 'noisy', 2);
+  assert.equal(verdictsOf(dashboard.messages).length, 0);
+  dashboard.messages.length = 0;
+  rmSync(filler);
+  await dashboard.settle(() => idsOf(dashboard.messages).size === 2);
+  await dashboard.until(isState('ready'));
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null]);
 });
 
 test('wrong settings end it at once with exit code 2 and the way out', async () => {
