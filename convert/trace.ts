@@ -6,11 +6,12 @@ import {
   Tensor,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
+import { type Narrow, repeated, repeatedConstants } from './broadcast.ts';
 import { mergeTraces } from './dynamic.ts';
 import { Graph, ONNX_TYPE, type OnnxType } from './graph.ts';
 import { KERNELS } from './kernels/table.ts';
 import { serializeModel } from './model.ts';
-import { collectJob, emitJob } from './plan.ts';
+import { collectJob, emitJob, type Job } from './plan.ts';
 import { registerKernels } from './record.ts';
 import { type Shape, uniformValue } from './shapes.ts';
 import { type Entry, TensorStorage } from './storage.ts';
@@ -63,17 +64,25 @@ export function trace(
   if (inputs.length === 0) throw new Error('trace needs at least one input');
   if (inputs.some(({ name }) => !name)) throw new Error('every input needs a name');
   const open = inputs.some((i) => i.shape.includes(null));
-  const first = traceGraph(fn, inputs, BATCHES[0], options);
-  const graph = open ? mergeTraces(first, traceGraph(fn, inputs, BATCHES[1], options), BATCHES) : first;
-  return serializeModel(graph.finish({ keepInputs: true }));
+  const first = record(fn, inputs, BATCHES[0]);
+  if (!open)
+    return serializeModel(buildGraph(first, new Map(), inputs, options).finish({ keepInputs: true }));
+  const second = record(fn, inputs, BATCHES[1]);
+  const graphs = [
+    buildGraph(first, repeatedConstants(first.job, second.job), inputs, options),
+    buildGraph(second, repeatedConstants(second.job, first.job), inputs, options),
+  ] as const;
+  return serializeModel(mergeTraces(...graphs, BATCHES).finish({ keepInputs: true }));
 }
 
-function traceGraph(
-  fn: TracedFunction,
-  specs: readonly InputSpec[],
-  batch: number,
-  options: TraceOptions,
-): Graph {
+/** What a function did with tensors of one batch size. */
+interface Recording {
+  readonly batch: number;
+  readonly outputs: ReadonlyArray<{ readonly name: string; readonly entry: Entry }>;
+  readonly job: Job;
+}
+
+function record(fn: TracedFunction, specs: readonly InputSpec[], batch: number): Recording {
   const storage = new TraceStorage();
   return withBackend(storage, () => {
     const placeholders = specs.map((spec) => placeholder(storage, spec, batch));
@@ -85,19 +94,14 @@ function traceGraph(
         throw new Error(`the traced function's output ${name} is not a tensor`);
       return { name, entry: storage.entryOf(tensor) };
     });
-    return buildGraph(outputs, specs, batch, options);
+    return { batch, outputs, job: collectJob(new Set(outputs.map((o) => o.entry))) };
   });
 }
 
-interface NamedEntry {
-  name: string;
-  entry: Entry;
-}
-
 function buildGraph(
-  outputs: readonly NamedEntry[],
+  { batch, outputs, job }: Recording,
+  repeatedLeaves: ReadonlyMap<Entry, Narrow>,
   specs: readonly InputSpec[],
-  batch: number,
   options: TraceOptions,
 ): Graph {
   const reserved = [...specs.map((s) => s.name), ...outputs.map((o) => o.name)];
@@ -108,11 +112,11 @@ function buildGraph(
   const leaf = (entry: Entry): Partial<Value> => {
     if (entry.placeholder !== undefined) return { plain: inputs.get(entry.placeholder)! };
     const uniform = uniformValue(entry.host!);
-    return uniform !== undefined
-      ? { fill: uniform }
-      : { plain: g.weight(entry.dtype, entry.shape, entry.host!) };
+    if (uniform !== undefined) return { fill: uniform };
+    const narrow = repeatedLeaves.get(entry);
+    if (narrow) return repeated(narrow, g.weight(narrow.dtype, narrow.shape, narrow.data));
+    return { plain: g.weight(entry.dtype, entry.shape, entry.host!) };
   };
-  const job = collectJob(new Set(outputs.map((o) => o.entry)));
   const roots = new Map(emitJob(job, g, leaf).map((value, i) => [job.roots[i]!, value]));
   for (const { name, entry } of outputs) {
     const type = options.outputTypes?.[name] ?? entry.dtype;

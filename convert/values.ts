@@ -28,6 +28,8 @@ export interface Value extends TensorSpec {
   uses: number;
   /** The value that this one merely renames. */
   origin?: Value;
+  /** These images with [top, left, bottom, right] zeros around them are the value. */
+  zeroBorder?: { readonly of: Value; readonly pads: Shape };
   /** relu(this value), once emitted. */
   rectified?: Value;
   views?: Map<string, Value>;

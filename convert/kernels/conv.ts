@@ -4,6 +4,7 @@ import { elements, type Shape } from '../shapes.ts';
 import { channelsFirst, plain, type Value, view } from '../values.ts';
 import { activate, type FusedActivation, requireActivation } from './elementwise.ts';
 import { type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
+import { borderedImages } from './pad.ts';
 
 /** Attributes that the two-dimensional convolution kernels share. */
 export interface ConvolutionAttrs {
@@ -21,8 +22,8 @@ export const CONVOLUTION: HandlerTable = {
       { shape: geometry('Conv2D', x!.shape, filter!.shape, attrs).outShape, dtype: x!.dtype },
     ],
     emit: (g, { x, filter }, attrs, [out]) => {
-      const inputs = [channelsFirst(g, x!), filterOihw(g, filter!)];
-      const attributes = nodeAttributes(geometry('Conv2D', x!.shape, filter!.shape, attrs));
+      const { images, attributes } = source(x!, geometry('Conv2D', x!.shape, filter!.shape, attrs));
+      const inputs = [channelsFirst(g, images), filterOihw(g, filter!)];
       out!.deferred = (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], attributes);
     },
   }),
@@ -39,9 +40,10 @@ export const CONVOLUTION: HandlerTable = {
     },
     emit: (g, { x, filter, bias }, attrs, [out]) => {
       const c = geometry('FusedConv2D', x!.shape, filter!.shape, attrs);
-      const inputs = [channelsFirst(g, x!), filterOihw(g, filter!)];
+      const { images, attributes } = source(x!, c);
+      const inputs = [channelsFirst(g, images), filterOihw(g, filter!)];
       if (bias) inputs.push(plain(g, view(g, bias, [c.outChannels])));
-      out!.channelsFirst = activate(g, g.op('Conv', inputs, nodeAttributes(c)), attrs);
+      out!.channelsFirst = activate(g, g.op('Conv', inputs, attributes), attrs);
     },
   }),
   DepthwiseConv2dNative: handler<ConvolutionAttrs>({
@@ -53,12 +55,20 @@ export const CONVOLUTION: HandlerTable = {
     ],
     emit: (g, { x, filter }, attrs, [out]) => {
       const c = depthwiseGeometry('DepthwiseConv2dNative', x!.shape, filter!.shape, attrs);
-      const inputs = [channelsFirst(g, x!), depthwiseFilter(g, filter!)];
-      const attributes = { ...nodeAttributes(c), group: c.inChannels };
-      out!.deferred = (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], attributes);
+      const { images, attributes } = source(x!, c);
+      const inputs = [channelsFirst(g, images), depthwiseFilter(g, filter!)];
+      const grouped = { ...attributes, group: c.inChannels };
+      out!.deferred = (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], grouped);
     },
   }),
 };
+
+/** What a Conv reads for `x`, and its attributes: a border of zeros around `x` becomes padding of the Conv itself. */
+function source(x: Value, c: Geometry) {
+  const { images, pads } = borderedImages(x);
+  const attributes = nodeAttributes(c);
+  return { images, attributes: { ...attributes, pads: attributes.pads.map((p, i) => p + pads[i]!) } };
+}
 
 /** Sizes and padding of a convolution, by TensorFlow.js' own rules. */
 export function geometry(

@@ -12,6 +12,7 @@ import {
   outputPadding,
 } from './conv.ts';
 import { type HandlerTable, handler } from './handler.ts';
+import { padImages } from './pad.ts';
 
 /** Below this many channels times filter taps, one product over all taps beats one product for each. */
 const SINGLE_PRODUCT_LIMIT = 64;
@@ -165,12 +166,6 @@ function productTransposed(g: Graph, a: string, b: string): string {
 
 function concat(g: Graph, names: readonly string[], axis: number): string {
   return names.length === 1 ? names[0]! : g.op('Concat', names, { axis });
-}
-
-/** Pads NCHW images by [top, left, bottom, right] zeros. */
-function padImages(g: Graph, name: string, [top, left, bottom, right]: readonly number[]): string {
-  const none = !top && !left && !bottom && !right;
-  return none ? name : g.op('Pad', [name, g.ints([0, 0, top!, left!, 0, 0, bottom!, right!])]);
 }
 
 /** `size` rows and columns of NCHW images, from `start`, every `stride`-th. */

@@ -21,14 +21,7 @@ import {
   type Value,
   view,
 } from '../values.ts';
-import {
-  type Handler,
-  type HandlerTable,
-  handler,
-  list,
-  sameShapeHandler,
-  UnsupportedKernelError,
-} from './handler.ts';
+import { type HandlerTable, handler, list, sameShapeHandler } from './handler.ts';
 
 /** ONNX's way to say "to the very beginning" when a Slice runs backwards. */
 const BEFORE_START = -(2 ** 31);
@@ -139,16 +132,6 @@ export const SHAPE: HandlerTable = {
       else out!.plain = g.op('Tile', [plain(g, x!), g.ints(reps)]);
     },
   }),
-  PadV2: padding<{ paddings: Array<[number, number]>; constantValue: number }>((g, x, name, pads, a) =>
-    g.op('Pad', [name, pads, g.scalar(a.constantValue, x.dtype)], { mode: 'constant' }),
-  ),
-  MirrorPad: padding<{ paddings: Array<[number, number]>; mode: string }>(
-    (g, _, name, pads) => g.op('Pad', [name, pads], { mode: 'reflect' }),
-    ({ mode }) => {
-      if (mode === 'reflect') return;
-      throw new UnsupportedKernelError('MirrorPad', `ONNX opset 18 has no mode "${mode}"; use "reflect"`);
-    },
-  ),
   Reverse: sameShapeHandler((g, x, out, { dims }: { dims: number | number[] }) => {
     const axes = normalizeAxes(dims, x.shape.length);
     const minusOne = g.ints(axes.map(() => -1));
@@ -213,23 +196,4 @@ function transpose(g: Graph, x: Value, perm: readonly number[], out: Value): voi
   } else {
     out.plain = g.transpose(plain(g, x), perm, x.shape);
   }
-}
-
-function padding<A extends { paddings: Array<[number, number]> }>(
-  emit: (g: Graph, x: Value, name: string, pads: string, attrs: A) => string,
-  check: (attrs: A) => void = () => {},
-): Handler {
-  return handler<A>({
-    outputs: ({ x }, attrs) => {
-      check(attrs);
-      const shape = x!.shape.map((d, i) => d + attrs.paddings[i]![0] + attrs.paddings[i]![1]);
-      return [{ shape, dtype: x!.dtype }];
-    },
-    emit: (g, { x }, attrs, [out]) => {
-      const layout = preferredLayout([x!], x!.shape.length);
-      const pairs = layout === 'plain' ? attrs.paddings : toNchw(attrs.paddings);
-      const pads = g.ints([...pairs.map((p) => p[0]), ...pairs.map((p) => p[1])]);
-      out![layout] = emit(g, x!, nameIn(g, x!, layout), pads, attrs);
-    },
-  });
 }

@@ -6,6 +6,7 @@ import type { HandlerTable } from './handler.ts';
 import { INDEX } from './indexing.ts';
 import { MATRIX } from './matrix.ts';
 import { NORM } from './norm.ts';
+import { PAD } from './pad.ts';
 import { POOL } from './pool.ts';
 import { REDUCE } from './reduce.ts';
 import { RESIZE } from './resize.ts';
@@ -17,6 +18,7 @@ export const KERNELS: HandlerTable = {
   ...ARITHMETIC,
   ...REDUCE,
   ...SHAPE,
+  ...PAD,
   ...INDEX,
   ...MATRIX,
   ...CONVOLUTION,

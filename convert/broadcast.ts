@@ -1,0 +1,54 @@
+import type { Job } from './plan.ts';
+import { type NumberArray, type Shape, sameShape } from './shapes.ts';
+import type { Entry } from './storage.ts';
+import type { DataType, Value } from './values.ts';
+
+/** A constant as it is before it is repeated. */
+export interface Narrow {
+  readonly shape: Shape;
+  readonly dtype: DataType;
+  readonly data: NumberArray;
+}
+
+/**
+ * The constants of a function that are repeated along the batch, for instance where a layer tiles a small weight and
+ * TensorFlow.js computes that on the spot: they have a size that grows with the batch, and equal elements along it.
+ *
+ * `job` and `other` record one function with two batch sizes. Gives each such constant of `job`, with 1 for every size
+ * in which the two differ. One whose elements differ along the batch is left out: no graph can hold it.
+ */
+export function repeatedConstants(job: Job, other: Job): ReadonlyMap<Entry, Narrow> {
+  const found = new Map<Entry, Narrow>();
+  if (job.leaves.length !== other.leaves.length) return found;
+  job.leaves.forEach((leaf, i) => {
+    const narrow = narrowed(leaf, other.leaves[i]!.shape);
+    if (narrow) found.set(leaf, narrow);
+  });
+  return found;
+}
+
+/** `narrow`, broadcast; an operator that broadcasts itself takes it as it is. */
+export function repeated({ shape, dtype }: Narrow, name: string): Partial<Value> {
+  return { spread: { shape, dtype, plain: name, uses: 1 } };
+}
+
+function narrowed({ host, shape, dtype }: Entry, other: Shape): Narrow | undefined {
+  if (!host || shape.length !== other.length || sameShape(shape, other)) return undefined;
+  const narrow: number[] = [];
+  let data = host;
+  let inner = data.length;
+  for (const [axis, size] of shape.entries()) {
+    inner /= size; // elements from one index of this axis to the next
+    const repeats = size !== other[axis];
+    narrow.push(repeats ? 1 : size);
+    if (!repeats) continue;
+    const first = data.filter((_, i) => i % (size * inner) < inner);
+    const equal = data.every((v, i) => {
+      const block = Math.floor(i / (size * inner));
+      return Object.is(v, first[block * inner + (i % inner)]);
+    });
+    if (!equal) return undefined;
+    data = first;
+  }
+  return { shape: narrow, dtype, data };
+}

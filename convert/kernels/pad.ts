@@ -1,0 +1,81 @@
+import type { Graph } from '../graph.ts';
+import { type Shape, toNchw } from '../shapes.ts';
+import { nameIn, preferredLayout, type Value } from '../values.ts';
+import { type Handler, type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
+
+/** Elements to add [before, behind] each axis. */
+type Paddings = ReadonlyArray<readonly [number, number]>;
+
+/** Kernels that put a border around a tensor. */
+export const PAD: HandlerTable = {
+  PadV2: padding<{ paddings: Paddings; constantValue: number }>((g, x, out, name, pads, a) => {
+    if (a.constantValue === 0) noteZeroBorder(x, out, a.paddings);
+    return constantPad(g, name, pads, g.scalar(a.constantValue, x.dtype));
+  }),
+  MirrorPad: padding<{ paddings: Paddings; mode: string }>(
+    (g, _, __, name, pads) => g.op('Pad', [name, g.ints(pads)], { mode: 'reflect' }),
+    ({ mode }) => {
+      if (mode === 'reflect') return;
+      throw new UnsupportedKernelError('MirrorPad', `ONNX opset 18 has no mode "${mode}"; use "reflect"`);
+    },
+  ),
+};
+
+/** Pads NCHW images by [top, left, bottom, right] zeros. */
+export function padImages(g: Graph, name: string, [top, left, bottom, right]: Shape): string {
+  const none = !top && !left && !bottom && !right;
+  return none ? name : constantPad(g, name, [0, 0, top!, left!, 0, 0, bottom!, right!], g.scalar(0));
+}
+
+/**
+ * A Pad by `pads` (all starts, then all ends) that onnxruntime leaves alone.
+ *
+ * Its PadFusion (onnxruntime/core/optimizer/pad_fusion.cc, since 1.17, still so in 1.30) moves a Pad by zero into the
+ * node behind it. For MaxPool that is wrong, since MaxPool pads by -infinity (microsoft/onnxruntime#24737), or breaks
+ * loading with "Pad should be smaller than kernel"; for AveragePool it was wrong in 1.19 and 1.20 (#22177). For Conv
+ * it is right, and `borderedImages` does it here, in every runtime. All versions pass over a Pad with the optional
+ * fourth input, `axes`. It must list every axis in order: the transpose optimizer permutes `pads` as if it did
+ * (HandlePad in onnx_transpose_optimization.cc).
+ */
+function constantPad(g: Graph, name: string, pads: Shape, value: string): string {
+  const axes = Array.from({ length: pads.length / 2 }, (_, i) => i);
+  return g.op('Pad', [name, g.ints(pads), value, g.ints(axes)], { mode: 'constant' });
+}
+
+/** Remembers images that only got a border of zeros, see `borderedImages`. */
+function noteZeroBorder(x: Value, out: Value, paddings: Paddings): void {
+  const [images, rows, columns, channels] = paddings;
+  if (x.dtype !== 'float32' || paddings.length !== 4 || [...images!, ...channels!].some((p) => p !== 0))
+    return;
+  out.zeroBorder = { of: x, pads: [rows![0], columns![0], rows![1], columns![1]] };
+}
+
+/**
+ * What a convolution, whose own padding is zeros too, reads instead of `images`: these without the border that
+ * ZeroPadding2D put around them, and [top, left, bottom, right] to add to its padding.
+ */
+export function borderedImages(images: Value): { images: Value; pads: Shape } {
+  const { zeroBorder } = images.origin ?? images;
+  if (!zeroBorder) return { images, pads: [0, 0, 0, 0] };
+  const inner = borderedImages(zeroBorder.of);
+  return { images: inner.images, pads: inner.pads.map((p, i) => p + zeroBorder.pads[i]!) };
+}
+
+function padding<A extends { paddings: Paddings }>(
+  emit: (g: Graph, x: Value, out: Value, name: string, pads: number[], attrs: A) => string,
+  check: (attrs: A) => void = () => {},
+): Handler {
+  return handler<A>({
+    outputs: ({ x }, attrs) => {
+      check(attrs);
+      const shape = x!.shape.map((d, i) => d + attrs.paddings[i]![0] + attrs.paddings[i]![1]);
+      return [{ shape, dtype: x!.dtype }];
+    },
+    emit: (g, { x }, attrs, [out]) => {
+      const layout = preferredLayout([x!], x!.shape.length);
+      const pairs = layout === 'plain' ? attrs.paddings : toNchw(attrs.paddings);
+      const pads = [...pairs.map((p) => p[0]), ...pairs.map((p) => p[1])];
+      out![layout] = emit(g, x!, out!, nameIn(g, x!, layout), pads, attrs);
+    },
+  });
+}
