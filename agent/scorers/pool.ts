@@ -118,6 +118,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   };
 
   const inspected = (slot: Slot, inspection: Inspection) => {
+    if (slot.overdue) return; // killed already
     clearTimeout(slot.timer);
     slot.ends = 0;
     slot.job?.resolve(inspection);

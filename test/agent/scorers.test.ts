@@ -142,6 +142,8 @@ test('an answer that came while the agent itself stood still is no timeout', asy
   await new Promise((resolve) => setImmediate(resolve)); // the file is sent
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900);
   assert.equal((await inspection).outcome, 'scored');
+  assert.equal((await pool.inspect(small)).outcome, 'scored');
+  assert.equal(pool.restarts, 0);
 });
 
 test('Ctrl-C and SIGTERM do not end a scoring process', async (t) => {
@@ -174,11 +176,12 @@ test('a bundle that vanishes or changes under way: says so, goes on when it is b
   const file = path.join(folder, 'mobile.onnx');
   await copyFile(bundle.path, file);
   const { pool, conditions } = await open(t, { bundle: file });
+  const inspection = pool.inspect(large);
+  const pid = await stopBusy(pool);
   await rename(file, `${file}.away`);
-  process.kill(pool.processes[0]!.pid, 'SIGKILL');
+  process.kill(pid, 'SIGKILL');
   await until(() => conditions.length === 1);
   assert.match(conditions[0]!, /cannot be read \(ENOENT\)/);
-  const inspection = pool.inspect(small);
 
   const otherFolder = await mkdtemp(path.join(folder, 'other-'));
   const other = await makeTestBundle(otherFolder, { change: (content) => ({ ...content, version: '2' }) });
