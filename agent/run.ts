@@ -2,10 +2,10 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { AgentSettings } from '../config/agent.ts';
+import { type AgentSettings, SETTINGS } from '../config/agent.ts';
 import { ConfigError } from '../config/errors.ts';
 import type { SettingSources } from '../config/settings.ts';
-import type { Alert, Info, Reported } from '../config/topics.ts';
+import type { Alert, Reported } from '../config/topics.ts';
 import { answerDesired } from './control/desired.ts';
 import { createNotifier } from './control/notify.ts';
 import { watchSettingsFile } from './control/settingsFile.ts';
@@ -18,7 +18,7 @@ import { type Ingest, startIngest } from './ingest/ingest.ts';
 import { captureAt } from './ingest/look.ts';
 import { createLog } from './log.ts';
 import packageJson from './package.json' with { type: 'json' };
-import { startPipeline } from './pipeline.ts';
+import { type Pipeline, startPipeline } from './pipeline.ts';
 import { openPool } from './scorers/pool.ts';
 import { makeVerdict, type Origin } from './verdict.ts';
 
@@ -26,6 +26,8 @@ import { makeVerdict, type Origin } from './verdict.ts';
 const PATIENCE = 3000;
 /** Milliseconds that one reading of the whole folder may take. */
 const SWEEP_ALLOWANCE = 600_000;
+/** Milliseconds that replacing scoring processes may add to two tries at one capture. */
+const RESPAWN_ALLOWANCE = 60_000;
 /** Milliseconds that `--once` waits for a broker to answer, and for one that has answered to take the verdicts. */
 const CONNECTION_PATIENCE = 3000;
 const DELIVERY_PATIENCE = 30_000;
@@ -45,94 +47,53 @@ export interface RunContext {
 
 /**
  * Runs until `stop`, or with `once` until everything is handled.
- * @throws ConfigError, BundleError, StateFolderError when it cannot start.
+ * @throws ConfigError, BundleError, StateFolderError, LedgerWriteError when it cannot start.
  */
 export async function run(settings: AgentSettings, context: RunContext): Promise<void> {
-  for (const [key, argument] of [
-    ['bundle', 'bundle'],
-    ['watch.path', 'watch'],
-  ] as const)
-    if (settings[key] === '')
-      throw new ConfigError(`Setting ${key} is missing: give --${argument}, or set it in the settings file.`);
+  requireSettings(settings, 'bundle', 'watch.path');
+  const { stop, sources } = context;
+  const { 'watch.path': folder, 'state.path': stateFolder } = settings;
   const log = createLog({
     level: settings['log.level'],
     paths: settings['log.paths'],
     pretty: context.pretty,
   });
-  const limits = { pixels: settings['limits.pixels'], bytes: settings['limits.bytes'] };
-  const startedAt = new Date().toISOString();
-
   const notifier = createNotifier(context.notifySocket, log);
+  const startedAt = new Date().toISOString();
+  const conditions = trackConditions();
+  // Closed in the opposite order: no new captures, those in work end, verdicts leave, the ledger last.
+  await using open = new AsyncDisposableStack();
 
-  const ledger = await openLedger(settings['state.path']);
-  const early = new Map<Alert, string | null>(); // conditions before there is anyone to tell
-  let publishing: Publishing | undefined;
-  let ingest: Ingest | undefined;
-  let scorersFail = false;
-  const condition = (code: Alert, message: string | null) => {
-    if (code === 'scorer-failing') scorersFail = message !== null;
-    if (publishing === undefined) early.set(code, message);
-    else if (message === null) publishing.clear(code);
-    else publishing.raise(code, message);
-  };
+  const ledger = await openLedger(stateFolder);
+  open.defer(() => ledger.close());
+
   const pool = await openPool({
     bundle: settings.bundle,
     processes: settings['scorer.processes'],
     threads: settings['scorer.threads'],
     executionProvider: settings['scorer.executionProvider'],
     deadlineMilliseconds: settings['limits.scoring'] * 1000,
-    limits,
+    limits: { pixels: settings['limits.pixels'], bytes: settings['limits.bytes'] },
     log,
-    onCondition: condition,
+    onCondition: conditions.set,
   });
+  open.defer(() => pool.close());
   const { manifest } = pool;
+  const model = { name: manifest.name, version: manifest.version, digest: manifest.digest };
+
   const { thresholds, started } = openThresholds({
     ledger: ledger.thresholds,
     manifest,
     settingsRule: settings.threshold,
     log,
   });
-  const model = { name: manifest.name, version: manifest.version, digest: manifest.digest };
-  const origin: Origin = {
-    site: settings.site,
-    device: settings.device,
-    key: siteKey(settings['state.path']),
-    manifest,
-  };
 
-  const free = () => freeBytes(settings['state.path']);
-  let diskFreeBytes = await free();
-  const pipeline = startPipeline({
-    folder: settings['watch.path'],
-    concurrency: settings['scorer.processes'],
-    inspect: pool.inspect,
-    look: (name) => captureAt(settings['watch.path'], name),
-    obstacle: async () => {
-      diskFreeBytes = await free();
-      if (diskFreeBytes >= settings['limits.disk']) return null;
-      return `${diskFreeBytes} bytes free in the state folder, limits.disk wants ${settings['limits.disk']}. Make space; captures wait meanwhile.`;
-    },
-    ledger,
-    verdictOf: (capture, inspection, seq) =>
-      makeVerdict(origin, thresholds.current(), capture, inspection, seq),
-    onRecorded: (verdict, capture) => {
-      const { seq, image, verdict: word, reason, score, p } = verdict;
-      log.info({ seq, ref: image.ref, verdict: word, reason, score, p, path: capture.name }, 'verdict');
-      publishing?.wake();
-    },
-    onChanged: (name) => ingest?.reconsider(name),
-    onCondition: condition,
-  });
-
-  const report = (answer: Reported | null) => {
-    if (answer === null) return;
-    publishing?.report(answer);
-    publishing?.infoChanged();
-  };
-  publishing = await startPublishing({
+  const parts: { pipeline?: Pipeline; ingest?: Ingest } = {}; // made below, asked about from the first message on
+  const disk = { free: await freeBytes(stateFolder) };
+  const publishing: Publishing = await startPublishing({
     settings,
     ledger,
-    info: (): Info => ({
+    info: () => ({
       schema: 'plumbline/info/1',
       agent: packageJson.version,
       node: process.version,
@@ -143,94 +104,157 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       threshold: thresholds.current(),
     }),
     vitals: () => ({
-      queued: pipeline.queued,
-      unsettled: ingest?.unsettled ?? 0,
-      diskFreeBytes,
+      queued: parts.pipeline?.queued ?? 0,
+      unsettled: parts.ingest?.unsettled ?? 0,
+      diskFreeBytes: disk.free,
       scorerRestarts: pool.restarts,
     }),
     onDesired: (payload) => report(answerDesired(payload, thresholds)),
     log,
   });
-  for (const [code, message] of early) condition(code, message);
+  open.defer(() => publishing.stop());
+  conditions.tell(publishing);
+  const report = (answer: Reported | null) => {
+    if (answer === null) return;
+    publishing.report(answer);
+    publishing.infoChanged();
+  };
   report(started);
 
-  const captures = await startIngest({
-    folder: settings['watch.path'],
+  const { site, device } = settings;
+  const origin: Origin = { site, device, key: siteKey(stateFolder), manifest };
+  const pipeline = startPipeline({
+    folder,
+    concurrency: settings['scorer.processes'],
+    inspect: pool.inspect,
+    look: (name) => captureAt(folder, name),
+    obstacle: async () => {
+      disk.free = await freeBytes(stateFolder);
+      return disk.free >= settings['limits.disk'] ? null : fullDisk(disk.free, settings['limits.disk']);
+    },
+    ledger,
+    verdictOf: (capture, inspection, seq) =>
+      makeVerdict(origin, thresholds.current(), capture, inspection, seq),
+    onRecorded: (verdict, capture) => {
+      const { seq, image, verdict: word, reason, score, p } = verdict;
+      log.info({ seq, ref: image.ref, verdict: word, reason, score, p, path: capture.name }, 'verdict');
+      publishing.wake();
+    },
+    onChanged: (name) => parts.ingest?.reconsider(name),
+    onCondition: conditions.set,
+  });
+  parts.pipeline = pipeline;
+  open.defer(() => pipeline.close(PATIENCE));
+
+  const ingest = await startIngest({
+    folder,
     ignore: settings['watch.ignore'],
     settleMilliseconds: settings['watch.settle'] * 1000,
     sweepMilliseconds: settings['watch.sweep'] * 1000,
     isKnown: (capture) => pipeline.has(capture) || ledger.isRecorded(capture),
     onCapture: pipeline.add,
-    onCondition: condition,
+    onCondition: conditions.set,
     log,
   });
-  ingest = captures;
-  const { sources } = context;
-  const settingsFile =
-    sources.file === undefined
-      ? null
-      : watchSettingsFile({
-          sources: { ...sources, file: sources.file },
-          settings,
-          thresholds,
-          onReported: report,
-          log,
-        });
+  parts.ingest = ingest;
+  open.defer(() => ingest.close());
+
+  if (sources.file !== undefined) {
+    const file = { ...sources, file: sources.file };
+    const watched = watchSettingsFile({ sources: file, settings, thresholds, onReported: report, log });
+    open.defer(() => watched.close());
+  }
+  if (context.watchdogMicroseconds !== undefined) {
+    const vitals = () => vitalsOf(settings, ingest, pipeline, conditions);
+    const microseconds = Number(context.watchdogMicroseconds);
+    const watchdog = startWatchdog({ microseconds, vitals, notifier, log });
+    open.defer(() => watchdog.close());
+  }
   publishing.ready();
   notifier.ready();
-  const watchdog =
-    context.watchdogMicroseconds === undefined
-      ? null
-      : startWatchdog({ microseconds: Number(context.watchdogMicroseconds), vitals, notifier, log });
   log.info({ model, threshold: thresholds.current() }, 'ready');
 
-  try {
-    if (context.once) await Promise.race([handleAll(), aborted(context.stop)]);
-    else await aborted(context.stop);
-  } finally {
-    log.info('stopping');
-    await notifier.stopping();
-    watchdog?.close();
-    settingsFile?.close();
-    await captures.close();
-    await pipeline.close(PATIENCE);
-    await publishing.stop();
-    await pool.close();
-    ledger.close();
-  }
+  const handled = async () => {
+    await allHandled(ingest, pipeline);
+    await delivered(ledger, publishing, stop, log);
+  };
+  await (context.once ? Promise.race([handled(), aborted(stop)]) : aborted(stop));
+  log.info('stopping');
+  await notifier.stopping();
+}
 
-  /** What the watchdog looks at. A full disk, a missing folder, a bundle that does not load: no restart mends those. */
-  function vitals(): Vital[] {
-    const scoring = settings['limits.scoring'] * 1000;
-    return [
-      { part: 'scan', busy: captures.sweeping, allowed: SWEEP_ALLOWANCE },
-      { part: 'scorer', busy: scorersFail ? null : pipeline.inspecting, allowed: 3 * scoring + 30_000 },
-    ];
-  }
+/** @throws ConfigError when one of the settings is empty. */
+function requireSettings(settings: AgentSettings, ...keys: ('bundle' | 'watch.path')[]): void {
+  for (const key of keys)
+    if (settings[key] === '')
+      throw new ConfigError(
+        `Setting ${key} is missing: give --${SETTINGS[key].argument}, or set it in the settings file.`,
+      );
+}
 
-  async function handleAll(): Promise<void> {
-    await captures.swept;
-    do {
-      await captures.idle();
-      await pipeline.idle();
-    } while (captures.unsettled > 0 || pipeline.queued > 0);
-    await delivered(ledger, () => publishing?.connected() === true, context.stop, log);
-  }
+/** Alerts, kept until there is somebody to tell. */
+function trackConditions() {
+  const current = new Map<Alert, string>();
+  let publishing: Publishing | undefined;
+  return {
+    has: (code: Alert) => current.has(code),
+    set(code: Alert, message: string | null) {
+      if (message === null) {
+        current.delete(code);
+        publishing?.clear(code);
+      } else {
+        current.set(code, message);
+        publishing?.raise(code, message);
+      }
+    },
+    tell(to: Publishing) {
+      publishing = to;
+      for (const [code, message] of current) to.raise(code, message);
+    },
+  };
+}
+
+/** What the watchdog looks at. A full disk, a missing folder, a bundle that does not load: no restart mends those. */
+function vitalsOf(
+  settings: AgentSettings,
+  ingest: Ingest,
+  pipeline: Pipeline,
+  conditions: { has(code: Alert): boolean },
+): Vital[] {
+  const twoTries = 2 * settings['limits.scoring'] * 1000;
+  const inspecting = conditions.has('scorer-failing') ? null : pipeline.inspecting;
+  return [
+    { part: 'scan', busy: ingest.sweeping, allowed: SWEEP_ALLOWANCE },
+    { part: 'scorer', busy: inspecting, allowed: twoTries + RESPAWN_ALLOWANCE },
+  ];
+}
+
+/** Resolves when everything that was in the folder has its record. */
+async function allHandled(ingest: Ingest, pipeline: Pipeline): Promise<void> {
+  await ingest.swept;
+  do {
+    await ingest.idle();
+    await pipeline.idle();
+  } while (ingest.unsettled > 0 || pipeline.queued > 0);
 }
 
 /** Waits until the broker has everything, for a while. */
 async function delivered(
   ledger: Ledger,
-  connected: () => boolean,
+  publishing: Publishing,
   stop: AbortSignal,
   log: Logger,
 ): Promise<void> {
   const start = performance.now();
-  const patience = () => (connected() ? DELIVERY_PATIENCE : CONNECTION_PATIENCE);
+  const patience = () => (publishing.connected() ? DELIVERY_PATIENCE : CONNECTION_PATIENCE);
   while (ledger.outbox.size().verdicts > 0 && performance.now() - start < patience() && !stop.aborted)
     await delay(20, undefined, { signal: stop }).catch(() => {});
   const { verdicts } = ledger.outbox.size();
   if (verdicts > 0) log.warn(`${verdicts} verdicts wait on disk for the broker`);
+}
+
+function fullDisk(free: number, wanted: number): string {
+  return `${free} bytes free in the state folder, limits.disk wants ${wanted}. Make space; captures wait meanwhile.`;
 }
 
 async function freeBytes(folder: string): Promise<number> {

@@ -321,4 +321,10 @@ test('wrong settings end it at once with exit code 2 and the way out', async () 
   const unknown = startAgent(['run', '--bundel', bundle]);
   assert.equal(await unknown.ended, 2);
   assert.match(unknown.output(), /Did you mean --bundle/);
+  const broker = await startBroker();
+  const { args } = place('');
+  const taken = startAgent([...args, '--mqtt-embedded-port', String(broker.port)]);
+  assert.equal(await taken.ended, 2);
+  assert.match(taken.output(), /is in use.*mqtt\.embeddedPort/s);
+  await broker.close();
 });
