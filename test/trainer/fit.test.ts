@@ -168,13 +168,40 @@ test('the same seed gives the same digest, another seed another one', async () =
 });
 
 test('a resumed run ends bit for bit as one that was never stopped', async () => {
-  const out = path.join(folder, 'resumed');
-  assert.equal((await fit(out, '--epochs=1')).code, 0);
-  assert.notEqual(await digestOf(out), await digestOf(runFolder));
+  // Steps of one image: many of them, so that Adam's running powers would drift from recomputed ones.
+  const [out, whole] = [path.join(folder, 'resumed'), path.join(folder, 'never-stopped')];
+  assert.equal((await fit(out, '--epochs=1', '--batch=1')).code, 0);
+  const before = await digestOf(out);
   const ended = await run('trainer', ['fit', good, '--out', out, '--backend=onnx', '--resume', '--epochs=3']);
   assert.equal(ended.code, 0, ended.stderr);
   assert.match(ended.stdout, /resumed after epoch 1/);
-  assert.equal(await digestOf(out), await digestOf(runFolder));
+  assert.equal((await fit(whole, '--epochs=3', '--batch=1')).code, 0);
+  assert.equal(await digestOf(out), await digestOf(whole));
+  assert.notEqual(await digestOf(out), before);
+});
+
+test('the bundle has the weights of the epoch with the lowest validation loss, not of the last', async () => {
+  const out = path.join(folder, 'best');
+  // Steps so large that training goes up and down.
+  const rough = ['--epochs=12', '--batch=2', '--set=optimizer.learningRate=0.03'];
+  assert.equal((await fit(out, ...rough)).code, 0);
+  const { training } = await metricsOf(out);
+  const losses = training.history.map((e) => e.validationLoss);
+  const { manifest } = await readBundle(path.join(out, 'bundle.onnx'));
+  const { bestEpoch, validationLoss } = manifest.provenance;
+  assert.notEqual(bestEpoch, losses.length, `the last epoch was the best one: ${losses}`);
+  assert.equal(losses[bestEpoch - 1], Math.min(...losses));
+  // The score is the loss: what the bundle gives for the validation images must be what training measured.
+  const split = JSON.parse(await readFile(path.join(out, 'split.json'), 'utf8'));
+  const names = split.images.filter((i: { side: string }) => i.side === 'validation');
+  const files = names.map((i: { name: string }) => path.join(good, i.name));
+  const scored = await run('agent', ['score', path.join(out, 'bundle.onnx'), ...files, '--json']);
+  const scores = scored.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).score as number);
+  const mean = scores.reduce((sum, s) => sum + s, 0) / scores.length;
+  assert.ok(Math.abs(mean / validationLoss - 1) < 1e-4, `${mean} against ${validationLoss}`);
 });
 
 test('Ctrl-C ends training, keeps the best weights and writes everything; --resume goes on from there', async () => {

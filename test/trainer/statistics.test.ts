@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { propertiesOf } from '../../trainer/baselines.ts';
+import { summarizeTest } from '../../trainer/evaluate.ts';
 import { randomFor } from '../../trainer/random.ts';
 import { auroc, aurocWithInterval, quantile } from '../../trainer/statistics/auroc.ts';
 import { betaQuantile, falseAlarmRange, wilson } from '../../trainer/statistics/rates.ts';
+
+import { encode, noisyPixels } from '../support/images.ts';
 
 /** By the definition: every pair, ties half. */
 function auroByPairs(good: readonly number[], poor: readonly number[]): number {
@@ -80,4 +84,56 @@ test('realised false alarms of alpha = 5 % with 100 images lie between 2.0 and 8
   const { low, high } = falseAlarmRange(5, 100);
   assert.equal((100 * low).toFixed(1), '2.0');
   assert.equal((100 * high).toFixed(1), '8.9');
+});
+
+test('trivial rules hold small values for poor, and are signed; rates follow from verdicts', () => {
+  const image = (label: 'good' | 'poor', verdict: 'pass' | 'review', bytes: number, mean: number) => ({
+    name: '',
+    label,
+    verdict,
+    score: bytes,
+    properties: { bytes, mean, deviation: 1, sharpness: bytes === 4 ? 1 : 2 },
+  });
+  const summary = summarizeTest(
+    [
+      image('good', 'pass', 3, 10),
+      image('good', 'review', 4, 20),
+      image('poor', 'review', 1, 15),
+      image('poor', 'review', 2, 30),
+      image('poor', 'pass', 2, 30),
+    ],
+    1,
+  );
+  assert.deepEqual(
+    summary.baselines.map(({ name, auroc }) => [name, Number(auroc.toFixed(4))]),
+    [
+      ['File size', 1],
+      ['Mean grey', 0.1667],
+      ['Standard deviation of grey', 0.5],
+      ['Central sharpness', 0.25],
+    ],
+  );
+  assert.equal(summary.auroc!.value, 0);
+  assert.deepEqual([summary.detection.hits, summary.detection.count], [2, 3]);
+  assert.deepEqual([summary.falseAlarms.hits, summary.falseAlarms.count], [1, 2]);
+  assert.deepEqual([summary.accuracy.hits, summary.accuracy.count], [3, 5]);
+  assert.equal(summary.flagEverything, 0.6);
+});
+
+test('sharpness falls with blur, and is measured in the centre alone', async () => {
+  const draw = (blurCentre: boolean, blurRim: boolean) => {
+    const pixels = noisyPixels(256, 1);
+    for (let y = 0; y < 256; y++)
+      for (let x = 0; x < 256; x++) {
+        const inCentre = Math.max(Math.abs(x - 127.5), Math.abs(y - 127.5)) < 80;
+        if (inCentre ? blurCentre : blurRim) pixels.fill(128, (y * 256 + x) * 3, (y * 256 + x) * 3 + 3);
+      }
+    return encode(pixels, 256, 'png').then(propertiesOf);
+  };
+  const sharp = await draw(false, false);
+  const rim = await draw(false, true);
+  const centre = await draw(true, false);
+  assert.ok(Math.abs(sharp.sharpness - rim.sharpness) < 0.01);
+  assert.ok(centre.sharpness < sharp.sharpness - 1);
+  assert.ok(rim.deviation < sharp.deviation);
 });
