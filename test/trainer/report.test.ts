@@ -116,6 +116,12 @@ test('a trivial rule that does better is named', () => {
     ...metrics.evaluation!,
     baselines: [{ name: 'File size', rule: 'small files are poor', auroc: 0.9 }],
   };
+  const works = metricsWith(range(30, 0, 0.8), range(30, 0.4, 1));
+  assert.equal(usable(works), 'yes');
+  assert.equal(
+    usable({ ...works, evaluation: { ...works.evaluation!, baselines: better.baselines } }),
+    'weak',
+  );
   const text = conclude({ ...metrics, evaluation: better }).join(' ');
   assert.match(
     text,

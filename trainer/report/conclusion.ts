@@ -7,10 +7,12 @@ export function conclude(metrics: Metrics): string[] {
   return [...ranking(metrics), ...counts(metrics), ...baselines(metrics), ...conditions(metrics)];
 }
 
-/** Whether the model may be used: `yes` and `no` only where test images show it. */
-export function usable({ evaluation }: Metrics): 'yes' | 'no' | 'unknown' {
+/** What the test images show: `weak` is better than chance, but no better than a trivial rule. */
+export function usable({ evaluation }: Metrics): 'yes' | 'weak' | 'no' | 'unknown' {
   if (!evaluation?.auroc) return 'unknown';
-  return evaluation.auroc.low > 0.5 ? 'yes' : 'no';
+  const { low, value } = evaluation.auroc;
+  if (low <= 0.5) return 'no';
+  return evaluation.baselines.some(({ auroc }) => auroc >= value) ? 'weak' : 'yes';
 }
 
 function ranking(metrics: Metrics): string[] {

@@ -55,6 +55,7 @@ function headline(metrics: Metrics): string {
   const { evaluation } = metrics;
   if (!evaluation?.auroc) return 'Trained and calibrated, not yet tested on poor captures';
   if (usable(metrics) === 'yes') return 'It tells poor captures from good ones better than chance';
+  if (usable(metrics) === 'weak') return 'It beats chance, but a trivial rule does as well or better';
   return evaluation.auroc.high < 0.5
     ? 'It ranks poor captures as the more normal ones'
     : 'It does not tell poor captures from good ones';

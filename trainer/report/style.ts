@@ -27,7 +27,7 @@ p { margin: 0 0 12px; max-width: 68ch; }
 .answer { border-left: 4px solid var(--tone); padding: 2px 0 2px 20px; }
 .answer p { font-size: 17.5px; margin-bottom: 8px; }
 .answer p:last-child { margin-bottom: 0; }
-.yes { --tone: var(--yes); } .no { --tone: var(--no); } .unknown { --tone: var(--unknown); }
+.yes { --tone: var(--yes); } .no { --tone: var(--no); } .weak, .unknown { --tone: var(--unknown); }
 .note { color: var(--muted); font-size: 15px; }
 section { margin-top: 56px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 14px; margin: 32px 0 0; padding: 0; }
