@@ -42,6 +42,9 @@ Every setting, with its environment variable: docs/settings.md.`,
   .action(async (options: Record<string, string | boolean>) => {
     const sources = sourcesOf(options);
     const settings = readSettings(sources);
+    // Child processes decode files from outside: they inherit no secret.
+    for (const { argument, environment } of Object.values(SETTINGS))
+      if (argument === null) delete process.env[environment];
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
     stopWhenLauncherEnds(stop);
@@ -185,7 +188,7 @@ function sourcesOf(options: Record<string, string | boolean>): SettingSources {
     if (typeof value === 'string') given[key] = value;
   }
   return {
-    environment: process.env,
+    environment: { ...process.env },
     arguments: given,
     ...(typeof options.config === 'string' ? { file: options.config } : {}),
   };

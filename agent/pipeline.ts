@@ -120,9 +120,12 @@ async function handle(capture: Capture, options: PipelineOptions, stop: AbortSig
       ? await options.inspect(path.join(options.folder, capture.name))
       : unscorable(capture.kind);
   const now = await options.look(capture.name);
-  // What vanished after it was read was read as it stood; what changed may have been read half old, half new.
-  const changed = now !== null && !sameCapture(now, capture);
-  if (changed && capture.kind === 'file') inspection = unscorable('changed-while-reading');
+  // What vanished after it was read was read as it stood. What changed may have been read half old, half new.
+  const changed = capture.kind === 'file' && now !== null && !sameCapture(now, capture);
+  // A copy that sets an older time when it is done (`cp -p`): the same file, which now settles with its own time.
+  if (changed && now.size === capture.size && now.modifiedNanoseconds < capture.modifiedNanoseconds)
+    return options.onChanged(capture.name);
+  if (changed) inspection = unscorable('changed-while-reading');
   const verdict = await record(capture, inspection, options, stop);
   if (verdict !== null) options.onRecorded(verdict, capture);
   if (changed) options.onChanged(capture.name);

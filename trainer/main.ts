@@ -21,6 +21,7 @@ process.env.TF_CPP_MIN_LOG_LEVEL ??= '1'; // TensorFlow's own notes on standard 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupted);
 
+process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // TensorFlow's C library: warnings and notes are for its developers
 const cache = cacheFolder(process.env, homedir());
 const program = new Command('trainer')
   .description('Learns from good images alone what a capture should look like, and writes one .onnx bundle.')
