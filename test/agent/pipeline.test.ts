@@ -1,0 +1,104 @@
+/** What happens to a file between its settling and its record. Real files, a real ledger; `inspect` is the moment to interfere. */
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Capture } from '../../agent/capture.ts';
+import { openLedger } from '../../agent/deliver/ledger.ts';
+import { captureAt } from '../../agent/ingest/look.ts';
+import type { Inspection } from '../../agent/inspect/inspection.ts';
+import { startPipeline } from '../../agent/pipeline.ts';
+import { makeVerdict } from '../../agent/verdict.ts';
+import type { Manifest } from '../../config/bundle.ts';
+
+const scored: Inspection = {
+  outcome: 'scored',
+  score: 1,
+  width: 1,
+  height: 1,
+  format: 'jpeg',
+  bytes: 3,
+  sha256: '0'.repeat(64),
+  milliseconds: { decode: 1, score: 1 },
+};
+const manifest = {
+  name: 'm',
+  version: '1',
+  digest: 'sha256:0',
+  calibration: { scores: [1, 2], mapAlarm: 1 },
+};
+const origin = { site: 's', device: 'd', key: Buffer.alloc(32), manifest: manifest as unknown as Manifest };
+const threshold = { rule: { rule: 'fixed', value: 2 }, upper: 2, lower: null, revision: 1 } as const;
+
+/** Puts `a.jpg` through a pipeline whose `inspect` does `meanwhile`; what was recorded, and which names are to be looked at again. */
+async function through(t: TestContext, meanwhile: (file: string) => void, obstacles: (string | null)[] = []) {
+  const place = mkdtempSync(path.join(tmpdir(), 'plumbline-pipeline-'));
+  t.after(() => rmSync(place, { recursive: true }));
+  const folder = path.join(place, 'captures');
+  mkdirSync(folder);
+  const file = path.join(folder, 'a.jpg');
+  writeFileSync(file, 'abc');
+  const ledger = await openLedger(path.join(place, 'state'));
+  t.after(() => ledger.close());
+  const reasons: (string | null)[] = [];
+  const again: string[] = [];
+  const conditions: (string | null)[] = [];
+  const pipeline = startPipeline({
+    folder,
+    concurrency: 1,
+    inspect: async (name) => {
+      meanwhile(name);
+      return scored;
+    },
+    look: (name) => captureAt(folder, name),
+    obstacle: async () => obstacles.shift() ?? null,
+    ledger,
+    verdictOf: (capture, inspection, seq) => makeVerdict(origin, threshold, capture, inspection, seq),
+    onRecorded: ({ verdict, reason }) => reasons.push(reason ?? verdict),
+    onChanged: (name) => again.push(name),
+    onCondition: (code, message) => code === 'disk-full' && conditions.push(message),
+  });
+  const capture = (await captureAt(folder, 'a.jpg')) as Capture;
+  pipeline.add(capture);
+  assert.ok(pipeline.has(capture));
+  await pipeline.idle();
+  assert.ok(!pipeline.has(capture));
+  return { reasons, again, conditions, recorded: ledger.isRecorded(capture) };
+}
+
+test('a file that stands still is recorded once', async (t) => {
+  const { reasons, again, recorded } = await through(t, () => {});
+  assert.deepEqual([reasons, again, recorded], [['pass'], [], true]);
+});
+
+test('one that grows while it is read gets its own reason, and its new version is considered', async (t) => {
+  const { reasons, again } = await through(t, (file) => appendFileSync(file, 'd'));
+  assert.deepEqual([reasons, again], [['changed-while-reading'], ['a.jpg']]);
+});
+
+test('one that is written anew with as many bytes too', async (t) => {
+  const future = new Date(Date.now() + 5000);
+  const { reasons, again } = await through(t, (file) => {
+    writeFileSync(file, 'xyz');
+    utimesSync(file, future, future);
+  });
+  assert.deepEqual([reasons, again], [['changed-while-reading'], ['a.jpg']]);
+});
+
+test('a copy that gets its old time late is one capture, not two', async (t) => {
+  const { reasons, again, recorded } = await through(t, (file) => utimesSync(file, 1e9, 1e9));
+  assert.deepEqual([reasons, again, recorded], [[], ['a.jpg'], false]);
+});
+
+test('one that is deleted after it was read was read as it stood', async (t) => {
+  const { reasons, again } = await through(t, (file) => rmSync(file));
+  assert.deepEqual([reasons, again], [['pass'], []]);
+});
+
+test('while something stands in the way nothing is read, and then everything is', async (t) => {
+  const { reasons, conditions } = await through(t, () => {}, ['no space']);
+  assert.deepEqual(reasons, ['pass']);
+  assert.equal(conditions[0], 'no space');
+  assert.equal(conditions[1], null);
+});
