@@ -2,7 +2,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
-import { randomArray, randomNumbers } from '../random.ts';
+import { random as randomNumbers } from '../../test/support/images.ts';
+import { randomArray } from '../random.ts';
 
 type Random = () => number;
 type Sym = layers.SymbolicTensor;

@@ -1,7 +1,8 @@
 /** The images and initial weights that every peer trains on, as files of raw float32. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomArray, randomNumbers } from '../random.ts';
+import { random as randomNumbers } from '../../test/support/images.ts';
+import { randomArray } from '../random.ts';
 
 /** Height and width of an image. */
 export const SIZE = 128;

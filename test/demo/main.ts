@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import mqtt from 'mqtt';
@@ -10,6 +9,7 @@ import { imageRef, siteKey } from '../../agent/deliver/identity.ts';
 import { loadInspector } from '../../agent/inspect/inspect.ts';
 import { topics } from '../../config/topics.ts';
 import { type Verdict, verdict as verdictSchema } from '../../config/verdict.ts';
+import { freePort } from '../support/port.ts';
 import { drawPhantom, FLAWS } from './phantoms.ts';
 import { drawPicture } from './picture.ts';
 
@@ -173,15 +173,6 @@ async function picture(shown: { file: string; verdict: Verdict['verdict'] }[]): 
   const inspector = await loadInspector({ bundlePath: bundle, executionProvider: 'cpu', threads: 1, limits });
   await writeFile(path.join(folder, 'demo.png'), await drawPicture(inspector, shown));
   await inspector.close();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function withDeadline(work: Promise<void>, milliseconds: number, message: () => string): Promise<void> {
