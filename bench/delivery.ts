@@ -8,9 +8,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Verdict } from '../config/verdict.ts';
 import { drawPhantom, FLAWS } from '../test/demo/phantoms.ts';
 import { startAgent } from '../test/support/agent.ts';
-import { makeTestBundle } from '../test/support/bundle.ts';
 import type { Bench } from './bench.ts';
 import { type Dashboard, needMosquitto, openDashboard, startMosquitto } from './delivery/mosquitto.ts';
+import { trainFundus } from './trained.ts';
 
 const SHARED = path.join(import.meta.dirname, '../../shared/data/fundus');
 /** Seconds after the last copy in which everything must have arrived. */
@@ -24,7 +24,8 @@ export const delivery: Bench = {
     const folder = await mkdtemp(path.join(tmpdir(), 'plumbline-delivery-'));
     try {
       const files = await captures(folder);
-      const { path: bundle } = await makeTestBundle(folder);
+      report('training the fundus network for one epoch on phantoms\n');
+      const bundle = await trainFundus(folder);
       const rows: (string | number)[][] = [];
       for (const fire of [false, true]) {
         report(

@@ -1,7 +1,5 @@
 /** From the last byte of a capture to its verdict at a subscriber, through the real agent and broker. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -12,6 +10,7 @@ import { startAgent } from '../test/support/agent.ts';
 import { startBroker, subscribe } from '../test/support/broker.ts';
 import type { Bench, Table } from './bench.ts';
 import { median } from './table.ts';
+import { trainFundus } from './trained.ts';
 
 const CAPTURES = 60;
 const WAYS = ['written in place, in 16 KiB chunks', 'written aside, then renamed'] as const;
@@ -23,7 +22,7 @@ export const latency: Bench = {
     const folder = await mkdtemp(path.join(tmpdir(), 'plumbline-latency-'));
     try {
       report('training the fundus network for one epoch on phantoms\n');
-      const bundle = await train(folder);
+      const bundle = await trainFundus(folder);
       const rows: (string | number)[][] = [];
       for (const way of WAYS) {
         report(`${CAPTURES} captures, ${way}\n`);
@@ -54,21 +53,6 @@ function table(rows: (string | number)[][]): Table {
       'Complete: after close() of the last write, or after rename(). Received: when the subscriber has the message.',
     ],
   };
-}
-
-async function train(folder: string): Promise<string> {
-  const good = path.join(folder, 'good');
-  await mkdir(good);
-  for (let seed = 0; seed < 60; seed++)
-    await writeFile(path.join(good, `${seed}.jpg`), await drawPhantom(seed));
-  const trainer = path.join(import.meta.dirname, '../node_modules/.bin/trainer');
-  const run = path.join(folder, 'run');
-  const child = spawn(trainer, ['fit', good, '--recipe', 'fundus', '--epochs', '1', '--out', run], {
-    stdio: 'ignore',
-  });
-  const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`trainer fit ended with ${code}.`);
-  return path.join(run, 'bundle.onnx');
 }
 
 async function measure(folder: string, bundle: string, way: (typeof WAYS)[number]) {
