@@ -1,5 +1,5 @@
 import type { Job } from './plan.ts';
-import { type NumberArray, type Shape, sameShape } from './shapes.ts';
+import { elements, type NumberArray, type Shape, sameShape } from './shapes.ts';
 import type { Entry } from './storage.ts';
 import type { DataType, Value } from './values.ts';
 
@@ -14,8 +14,8 @@ export interface Narrow {
  * The constants of a function that are repeated along the batch, for instance where a layer tiles a small weight and
  * TensorFlow.js computes that on the spot: they have a size that grows with the batch, and equal elements along it.
  *
- * `job` and `other` record one function with two batch sizes. Gives each such constant of `job`, with 1 for every size
- * in which the two differ. One whose elements differ along the batch is left out: no graph can hold it.
+ * `job` and `other` record one function with two batch sizes. Gives each such constant of `job`, with size 1 along every
+ * axis where it repeats. One whose elements differ along the batch is left out: no graph can hold it.
  */
 export function repeatedConstants(job: Job, other: Job): ReadonlyMap<Entry, Narrow> {
   const found = new Map<Entry, Narrow>();
@@ -34,21 +34,21 @@ export function repeated({ shape, dtype }: Narrow, name: string): Partial<Value>
 
 function narrowed({ host, shape, dtype }: Entry, other: Shape): Narrow | undefined {
   if (!host || shape.length !== other.length || sameShape(shape, other)) return undefined;
-  const narrow: number[] = [];
+  const narrow = [...shape];
   let data = host;
-  let inner = data.length;
   for (const [axis, size] of shape.entries()) {
-    inner /= size; // elements from one index of this axis to the next
-    const repeats = size !== other[axis];
-    narrow.push(repeats ? 1 : size);
-    if (!repeats) continue;
-    const first = data.filter((_, i) => i % (size * inner) < inner);
-    const equal = data.every((v, i) => {
-      const block = Math.floor(i / (size * inner));
-      return Object.is(v, first[block * inner + (i % inner)]);
-    });
-    if (!equal) return undefined;
-    data = first;
+    const first = firstIfEqual(data, size, elements(shape.slice(axis + 1)));
+    if (first) {
+      narrow[axis] = 1;
+      data = first;
+    } else if (size !== other[axis]) return undefined;
   }
   return { shape: narrow, dtype, data };
+}
+
+/** The first of each `size` blocks of `inner` elements that follow each other, if all of those are equal. */
+function firstIfEqual(data: NumberArray, size: number, inner: number): NumberArray | undefined {
+  const first = data.filter((_, i) => i % (size * inner) < inner);
+  const source = (i: number) => Math.floor(i / (size * inner)) * inner + (i % inner);
+  return data.every((v, i) => Object.is(v, first[source(i)])) ? first : undefined;
 }

@@ -3,7 +3,7 @@ import type { Graph } from '../graph.ts';
 import { elements, toNchw } from '../shapes.ts';
 import { channelsFirst, plain, type TensorSpec, type Value } from '../values.ts';
 import { type Geometry, nodeAttributes, outputPadding, requireFloorRounding } from './conv.ts';
-import { type Handler, type HandlerTable, handler } from './handler.ts';
+import { type Handler, type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
 
 interface PoolAttrs {
   filterSize: number | [number, number];
@@ -45,6 +45,13 @@ function pool(kernel: string, emit: (g: Graph, x: Value, c: Geometry) => string)
 function poolGeometry(kernel: string, x: TensorSpec, a: PoolAttrs): Geometry {
   const shape = [...x.shape] as [number, number, number, number];
   const info = backend_util.computePool2DInfo(shape, a.filterSize, a.strides, 1, a.pad, a.dimRoundingMode);
+  const { top, bottom, left, right } = info.padInfo;
+  if (Math.max(top, bottom) >= info.filterHeight || Math.max(left, right) >= info.filterWidth)
+    throw new UnsupportedKernelError(
+      kernel,
+      `its padding ${JSON.stringify(a.pad)} is not smaller than its window, so that a window may hold no pixel; use ` +
+        'padding "same", or tf.pad before it',
+    );
   return requireFloorRounding(kernel, info);
 }
 

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { KERNELS } from '../../convert/kernels/table.ts';
 import { ELEMENTWISE_CASES } from './cases/elementwise.ts';
+import { IMAGE_CASES } from './cases/images.ts';
 import { LAYER_CASES } from './cases/layers.ts';
 import { SHAPE_CASES } from './cases/shape.ts';
 import { useOnnx } from './support/backends.ts';
@@ -14,6 +15,7 @@ const recorded = watchRecords();
 for (const [family, cases] of Object.entries({
   elementwise: ELEMENTWISE_CASES,
   'shape, reduction and index': SHAPE_CASES,
+  'pooling, border and resizing': IMAGE_CASES,
   'layer and loss': LAYER_CASES,
 }))
   describe(`${family} kernels agree with TensorFlow.js`, () => {

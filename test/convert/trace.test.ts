@@ -10,8 +10,9 @@ import { traceableModel } from '../../convert/model_conversion.ts';
 import { trace } from '../../convert/trace.ts';
 import { compare } from '../../convert/verify.ts';
 import { useOnnx } from './support/backends.ts';
-import { randomModel, smallAutoencoder } from './support/models.ts';
+import { seedWeights, smallAutoencoder } from './support/models.ts';
 import { assertClose } from './support/numbers.ts';
+import { randomModel } from './support/random_models.ts';
 
 const MODELS = 20;
 const RELATIVE = 1e-4;
@@ -145,6 +146,65 @@ describe('the file', () => {
     assert.equal(model.graph!.node.filter((n) => n.opType === 'Conv').length, 1);
   });
 
+  test('has no Pad where a convolution can pad by itself', () => {
+    const filters = tf.randomNormal<tf.Rank.R4>([3, 3, 3, 1], 0, 1, 'float32', 1);
+    const zeros: Array<[number, number]> = [
+      [0, 0],
+      [1, 2],
+      [0, 5],
+      [0, 0],
+    ];
+    for (const convolve of [tf.conv2d, tf.depthwiseConv2d])
+      for (const [value, pads] of [
+        [0, 0],
+        [0.5, 1],
+      ] as const) {
+        const fn = (x: tf.Tensor) => ({
+          y: convolve(tf.pad(x as tf.Tensor4D, zeros, value), filters, 1, 'valid'),
+        });
+        const types = decode(trace(fn, [images])).graph!.node.map((n) => n.opType);
+        assert.equal(types.filter((type) => type === 'Pad').length, pads);
+      }
+  });
+
+  test('holds what a layer repeats along the batch once', async () => {
+    const l = layers.layers;
+    for (const units of [2, 3]) {
+      const model = layers.sequential({
+        layers: [l.conv2d({ inputShape: [4, 4, 3], filters: units, kernelSize: 1 }), l.layerNormalization()],
+      });
+      seedWeights(model, 4);
+      const { fn, inputs } = traceableModel(model);
+      const bytes = trace(fn, inputs);
+      const { node, initializer } = decode(bytes).graph!;
+      assert.ok(
+        initializer.every(({ dims }) => dims.every((d) => d < 4n)),
+        'the file holds repetitions along the batch, 29, or along rows and columns, 4',
+      );
+      assert.equal(node.filter((n) => n.opType === 'Expand').length, 0);
+      assert.ok((await compare(fn, bytes, inputs)).relative <= RELATIVE);
+    }
+  });
+
+  test('expands a constant that is repeated along the batch where an operation cannot broadcast', async () => {
+    const row = tf.tensor([3, -1], [1, 2]);
+    const fn = (x: tf.Tensor) => {
+      const batch = x.shape[0]!;
+      const rows = tf.tile(row, [batch, 1]);
+      const pairs = tf.tile(row, [2 * batch, 1]);
+      const middle = tf.tile(tf.reshape(row, [2, 1, 1]), [1, batch, 1]);
+      return {
+        joined: tf.concat([tf.reshape(x, [batch, 48]), rows], 1),
+        product: tf.matMul(rows, tf.slice(tf.reshape(x, [batch * 24, 2]), 0, [2, 2])),
+        twice: tf.mul(pairs, 2),
+        reshaped: tf.reshape(pairs, [batch, 4]),
+        middle: tf.add(middle, tf.sum(x)),
+      };
+    };
+    const result = await compare(fn, trace(fn, [images]), [images]);
+    assert.ok(result.absolute <= 1e-5, `${result.absolute}`);
+  });
+
   test('names inputs and outputs after their layers, with several of each', async () => {
     const l = layers.layers;
     const [a, b] = [layers.input({ shape: [3], name: 'a' }), layers.input({ shape: [3], name: 'b' })];
@@ -198,6 +258,7 @@ describe('what cannot become a graph is refused', () => {
       /MirrorPad.*reflect/,
     );
     refuses((x) => tf.avgPool(x as tf.Tensor4D, 3, 2, 0, 'ceil'), /AvgPool.*floor/);
+    refuses((x) => tf.maxPool(x as tf.Tensor4D, 2, 1, 2), /MaxPool.*not smaller than its window/);
     refuses((x) => tf.conv2d(x as tf.Tensor4D, tf.ones([1, 1, 4, 2]), 1, 'same', 'NCHW'), /Conv2D.*NHWC/);
   });
 
@@ -212,6 +273,7 @@ describe('what cannot become a graph is refused', () => {
   test('doing something else for each batch size', () => {
     refuses((x) => (x.shape[0] === 29 ? tf.relu(x) : tf.elu(x)), /every batch size/);
     refuses((x) => tf.mul(x, 1 / x.shape[0]!), /every batch size/);
+    refuses((x) => tf.add(x, tf.reshape(tf.range(0, x.shape[0]!), [-1, 1, 1, 1])), /every batch size/);
   });
 
   test('names used twice, no inputs, no outputs, trace inside trace', () => {

@@ -2,7 +2,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Case } from '../support/differential.ts';
 
 type Images = tf.Tensor4D;
-type Padding = 'same' | 'valid';
 const IMAGES = [2, 7, 6, 3];
 
 const MATRIX: Case[] = [
@@ -145,59 +144,6 @@ const CONVOLUTION: Case[] = [
   ),
 ];
 
-const POOLS: Array<[number, number, Padding]> = [
-  [2, 2, 'valid'],
-  [2, 2, 'same'],
-  [3, 2, 'same'],
-  [3, 1, 'valid'],
-  [3, 1, 'same'],
-  [2, 3, 'same'],
-];
-
-const POOLING: Case[] = [
-  ...POOLS.flatMap(([size, stride, pad]): Case[] => {
-    const name = `${size}x${size}, stride ${stride}, ${pad}`;
-    return [
-      { name: `maxPool ${name}`, shapes: [IMAGES], fn: (x) => tf.maxPool(x as Images, size, stride, pad) },
-      // tfjs-backend-cpu divides by the whole window at a padded border, hence its gradient is no reference.
-      {
-        name: `avgPool ${name}`,
-        shapes: [IMAGES],
-        fn: (x) => tf.avgPool(x as Images, size, stride, pad),
-        gradient: 'linear',
-      },
-    ];
-  }),
-  {
-    name: 'maxPool with ties',
-    shapes: [[2, 6, 6, 2]],
-    fn: (x) => tf.maxPool(tf.relu(x) as Images, 2, 2, 'same'),
-  },
-];
-
-const RESIZES: Array<[[number, number], boolean, boolean]> = [
-  [[14, 12], false, false],
-  [[31, 12], false, false], // 7 * fround(31 / 7) < 31
-  [[14, 12], true, false],
-  [[14, 12], false, true],
-  [[21, 6], false, true],
-  [[5, 4], false, false],
-  [[9, 7], false, true],
-  [[3, 11], true, false],
-  [[1, 1], true, false],
-];
-
-const RESIZING: Case[] = (['resizeNearestNeighbor', 'resizeBilinear'] as const).flatMap((name) =>
-  RESIZES.map(
-    ([size, alignCorners, halfPixels]): Case => ({
-      name: `${name} to ${size}${alignCorners ? ', corners aligned' : ''}${halfPixels ? ', half pixels' : ''}`,
-      shapes: [IMAGES],
-      fn: (x) => tf.image[name](x as Images, size, alignCorners, halfPixels),
-      gradient: 'linear', // tfjs-backend-cpu: nearest is wrong for batch > 1, bilinear ignores half pixels
-    }),
-  ),
-);
-
 const vector = [3];
 const NORMALISATION: Case[] = [
   {
@@ -242,14 +188,7 @@ const LOSSES: Case[] = [
   },
 ];
 
-export const LAYER_CASES: Case[] = [
-  ...MATRIX,
-  ...CONVOLUTION,
-  ...POOLING,
-  ...RESIZING,
-  ...NORMALISATION,
-  ...LOSSES,
-];
+export const LAYER_CASES: Case[] = [...MATRIX, ...CONVOLUTION, ...NORMALISATION, ...LOSSES];
 
 function conv(name: string, images: number[], filter: number[]): Case {
   const fn = (x: tf.Tensor, w: tf.Tensor) => tf.conv2d(x as Images, w as Images, 1, 'same');
