@@ -30,12 +30,12 @@ export function padImages(g: Graph, name: string, [top, left, bottom, right]: Sh
 /**
  * A Pad by `pads` (all starts, then all ends) that onnxruntime leaves alone.
  *
- * Its PadFusion (onnxruntime/core/optimizer/pad_fusion.cc, since 1.17, still so in 1.30) moves a Pad by zero into the
- * node behind it. For MaxPool that is wrong, since MaxPool pads by -infinity (microsoft/onnxruntime#24737), or breaks
- * loading with "Pad should be smaller than kernel"; for AveragePool it was wrong in 1.19 and 1.20 (#22177). For Conv
- * it is right, and `borderedImages` does it here, in every runtime. All versions pass over a Pad with the optional
- * fourth input, `axes`. It must list every axis in order: the transpose optimizer permutes `pads` as if it did
- * (HandlePad in onnx_transpose_optimization.cc).
+ * Its PadFusion (onnxruntime/core/optimizer/pad_fusion.cc, since microsoft/onnxruntime#18136; 1.30 still does it) moves
+ * a Pad by zero into the node behind it. For MaxPool that is wrong, since MaxPool pads by -infinity (#24737), or breaks
+ * loading with "Pad should be smaller than kernel"; for AveragePool it was wrong at first (#22177) and can break
+ * loading, too. For Conv it is right, and `borderedImages` does it here, for every runtime. PadFusion passes over a Pad
+ * with the optional fourth input, `axes`. It must list every axis in order: the transpose optimizer permutes `pads` as
+ * if it did (HandlePad in onnx_transpose_optimization.cc).
  */
 function constantPad(g: Graph, name: string, pads: Shape, value: string): string {
   const axes = Array.from({ length: pads.length / 2 }, (_, i) => i);

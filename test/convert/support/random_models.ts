@@ -61,11 +61,11 @@ const ANYWHERE: readonly Step[] = [
     return to(x, l.separableConv2d({ filters, kernelSize: 3, padding: 'same', activation }));
   },
   (x, pick) => to(x, l.batchNormalization({ scale: pick([true, false]), center: pick([true, false]) })),
-  (x, pick) => to(x, l.layerNormalization({ scale: pick([true, false]), center: pick([true, false]) })),
-  (x) => to(x, l.layerNormalization({ axis: [1, 2, 3] })),
+  (x, pick) => to(x, normalization({ scale: pick([true, false]), center: pick([true, false]) })),
+  (x) => to(x, normalization({ axis: [1, 2, 3] })),
   (x, pick) => {
     const few = to(x, l.conv2d({ filters: pick([1, 2]), kernelSize: 1 }));
-    return to(few, l.layerNormalization());
+    return to(few, normalization());
   },
   (x, pick) =>
     to(
@@ -161,6 +161,11 @@ function to(x: Image, layer: Layer): Image {
   return layer.apply(x) as Image;
 }
 
+/** With an epsilon that keeps rounding errors small: over few channels the default one enlarges them thirtyfold. */
+function normalization(options: Parameters<typeof l.layerNormalization>[0] = {}): Layer {
+  return l.layerNormalization({ epsilon: 0.1, ...options });
+}
+
 function convolution(x: Image, pick: Pick): Image {
   const small = Math.min(x.shape[1]!, x.shape[2]!) < 4;
   const padding = small ? 'same' : pick(['same', 'valid'] as const);
@@ -214,7 +219,7 @@ function bottleneck(x: Image, pick: Pick): Image {
 }
 
 function classes(x: Image, pick: Pick): Image {
-  const normal = pick([true, false]) ? to(x, l.layerNormalization()) : to(x, l.batchNormalization());
+  const normal = pick([true, false]) ? to(x, normalization()) : to(x, l.batchNormalization());
   const hidden = to(normal, l.dense({ units: 6, activation: 'elu' }));
   return to(hidden, l.dense({ units: 4, activation: pick(['softmax', 'linear'] as const) }));
 }
