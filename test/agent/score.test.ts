@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import sharp from 'sharp';
 import { imageRef, siteKey } from '../../agent/deliver/identity.ts';
-import { runAgent } from '../support/agent.ts';
+import { AGENT, runAgent } from '../support/agent.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { writeCapture } from '../support/images.ts';
 
@@ -119,4 +120,11 @@ test('an execution provider that is not there is an error, not a silent fall bac
   const { code, stderr } = await runAgent(['score', bundle, pictures, '--execution-provider', 'cuda']);
   assert.equal(code, 1);
   assert.match(stderr, /does not load on execution provider cuda[\s\S]*onnxruntime-node-install=cuda12/);
+});
+
+test('onnxruntime keeps no usage data and sends none: its store is not even made', async () => {
+  const home = mkdtempSync(path.join(tmpdir(), 'plumbline-home-'));
+  const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...environment } = process.env;
+  execFileSync(AGENT, ['inspect', bundle], { env: { ...environment, HOME: home } });
+  assert.deepEqual(readdirSync(home), []);
 });
