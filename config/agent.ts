@@ -1,6 +1,6 @@
 /** The agent's settings: each with its meaning, default, unit, environment variable and argument, written once. */
 import { z } from 'zod';
-import { thresholdRule } from './threshold.ts';
+import { settableRule } from './threshold.ts';
 import { topicLevel } from './topics.ts';
 
 /** One setting. `argument: null` marks a secret: it comes by file or environment only and is never printed. */
@@ -19,7 +19,7 @@ const natural = z.coerce.number().int().min(0);
 const positive = z.coerce.number().gt(0);
 const flag = z.union([z.boolean(), z.stringbool()]);
 const patterns = z.preprocess((v) => (typeof v === 'string' ? v.split(',') : v), z.array(z.string().min(1)));
-const rule = z.preprocess((v) => (typeof v === 'string' ? JSON.parse(v) : v), thresholdRule.nullable());
+const rule = z.preprocess((v) => (typeof v === 'string' ? JSON.parse(v) : v), settableRule.nullable());
 
 function setting<S extends z.ZodType>(
   name: string,

@@ -1,22 +1,11 @@
 /** The manifest inside a bundle: everything an agent needs to know beside the graph itself. */
 import { z } from 'zod';
+import { preprocessing } from './preprocessing.ts';
+import { residual } from './residual.ts';
 import { threshold } from './threshold.ts';
 
 /** Key of the manifest in the ONNX file's `metadata_props`. */
 export const MANIFEST_KEY = 'plumbline';
-
-/** From a decoded capture to the graph's input `image`, uint8 `[N, height, width, channels]`. */
-export const preprocessing = z.strictObject({
-  width: z.int().min(8).max(4096).describe('Pixels.'),
-  height: z.int().min(8).max(4096).describe('Pixels.'),
-  channels: z.union([z.literal(1), z.literal(3)]).describe('1: grey, 3: sRGB.'),
-  fit: z
-    .enum(['fill', 'cover', 'contain'])
-    .describe('fill: stretch to the size; cover: crop the overhang; contain: pad with black.'),
-  kernel: z.enum(['nearest', 'cubic', 'mitchell', 'lanczos2', 'lanczos3']).describe('Resampling kernel.'),
-});
-
-export type Preprocessing = z.infer<typeof preprocessing>;
 
 /** A made image with the score it had on the workstation; proves the graph on the device's own execution provider. */
 export const goldenSample = z.strictObject({
@@ -36,7 +25,7 @@ export const manifest = z.strictObject({
     ),
   intendedUse: z.string(),
   preprocessing,
-  residual: z.enum(['squared', 'absolute']).describe('Residual between the input and its reconstruction.'),
+  residual: residual.describe('Residual between the input and its reconstruction.'),
   score: z.enum(['mean']).describe('How the residuals of one image become its score.'),
   calibration: z.strictObject({
     scores: z
@@ -71,6 +60,19 @@ export const manifest = z.strictObject({
     validationLoss: z.number(),
     backend: z.string(),
     trainer: z.string().describe('Version of the trainer.'),
+    encoder: z
+      .strictObject({
+        name: z.string(),
+        source: z.string().describe('Where its weights come from.'),
+        licence: z.string(),
+        sha256: z
+          .string()
+          .regex(/^[0-9a-f]{64}$/)
+          .describe('Of the weights as fetched or given.'),
+      })
+      .nullable()
+      .default(null)
+      .describe('The pretrained encoder that the graph holds; null: none.'),
   }),
 });
 

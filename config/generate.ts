@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { SETTINGS, type Setting } from './agent.ts';
 import { manifest } from './bundle.ts';
 import { recipe } from './recipe.ts';
-import { thresholdRule } from './threshold.ts';
+import { settableRule } from './threshold.ts';
 import { desired, health, info, reported, state } from './topics.ts';
 import { verdict } from './verdict.ts';
 
@@ -17,7 +17,7 @@ const schemas = {
   desired,
   reported,
   recipe,
-  threshold: thresholdRule,
+  threshold: settableRule,
 };
 
 /** Every generated file: path from the repository root -> content. */

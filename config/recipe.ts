@@ -1,27 +1,135 @@
 /** A training recipe: which model is fitted to which input, how, and how its threshold is set. */
 import { z } from 'zod';
-import { preprocessing } from './bundle.ts';
+import { preprocessing } from './preprocessing.ts';
+import { RESIDUALS, residual } from './residual.ts';
 import { thresholdRule } from './threshold.ts';
+
+const activation = z.enum(['relu', 'elu', 'tanh']).default('relu');
+const filters = z
+  .array(z.int().min(1).max(1024))
+  .min(1)
+  .max(8)
+  .describe('Filters of each block; the decoder mirrors them.');
+const latent = z.int().min(1).max(4096).describe('Numbers in the bottleneck.');
+const beta = z.number().min(0).max(100).default(1).describe('Weight of the Kullback-Leibler divergence.');
+
+/** Blocks of convolution and max pooling, mirrored by upsampling and convolution. */
+const convolutional = {
+  filters,
+  pool: z
+    .array(z.int().min(1).max(8))
+    .optional()
+    .describe('By how much each block reduces height and width; default: 2 for every block.'),
+  convolutions: z.int().min(1).max(4).default(1).describe('Convolutions of each block.'),
+  kernelSize: z.int().min(1).max(11).default(3),
+  activation,
+} as const;
+
+export const model = z.discriminatedUnion('kind', [
+  z
+    .strictObject({
+      kind: z
+        .literal('conv')
+        .describe('Convolution and max pooling, mirrored by upsampling and convolution.'),
+      ...convolutional,
+      latent: latent.optional().describe('Width of a dense bottleneck; default: none, the last block is it.'),
+    })
+    .describe('Convolutional autoencoder.'),
+  z
+    .strictObject({
+      kind: z.literal('conv-bn').describe('As conv, with BatchNormalization after every convolution.'),
+      ...convolutional,
+      latent: latent.optional().describe('Width of a dense bottleneck; default: none, the last block is it.'),
+    })
+    .describe('Convolutional autoencoder with batch normalization (Ioffe and Szegedy 2015).'),
+  z
+    .strictObject({
+      kind: z.literal('dense').describe('Dense layers, mirrored; the last width is the bottleneck.'),
+      units: z.array(z.int().min(1).max(8192)).min(1).max(8).describe('Width of each layer of the encoder.'),
+      activation,
+    })
+    .describe('Dense autoencoder.'),
+  z
+    .strictObject({
+      kind: z.literal('vae').describe('Variational autoencoder; scores by the mean of the posterior.'),
+      ...convolutional,
+      latent: latent.default(16),
+      beta,
+    })
+    .describe('Variational autoencoder (Kingma and Welling 2014).'),
+  z
+    .strictObject({
+      kind: z.literal('convlstm').describe('Convolutional LSTM over frames.'),
+      filters,
+      kernelSize: z.int().min(1).max(11).default(3),
+    })
+    .describe('ConvLSTM autoencoder (Shi et al. 2015) over input.frames frames.'),
+  z
+    .strictObject({
+      kind: z.literal('pretrained').describe('Frozen pretrained encoder, trained decoder.'),
+      encoder: z
+        .string()
+        .describe('Name (see `trainer encoder list`), or path of a TensorFlow.js model or ONNX file.'),
+      tap: z.string().optional().describe('Layer whose output is decoded; default: the last one.'),
+      decoder: z.enum(['conv', 'conv-bn', 'vae']).default('conv'),
+      filters,
+      convolutions: convolutional.convolutions,
+      kernelSize: convolutional.kernelSize,
+      activation,
+      latent: latent.optional().describe('Only of the decoder vae; default 64.'),
+      beta,
+    })
+    .describe('Frozen pretrained encoder with a trained convolutional decoder.'),
+  z
+    .strictObject({
+      kind: z
+        .literal('patch-transformer')
+        .describe('Transformer over patches, some of them masked in training.'),
+      patch: z.int().min(2).max(64).default(8).describe('Side of a patch in pixels.'),
+      width: z.int().min(8).max(1024).default(64).describe('Numbers of each token.'),
+      depth: z.int().min(1).max(12).default(2).describe('Transformer blocks of the encoder.'),
+      heads: z.int().min(1).max(16).default(4),
+      latent: latent
+        .default(8)
+        .describe('Numbers that each token is squeezed to between encoder and decoder.'),
+      mask: z
+        .number()
+        .min(0)
+        .max(0.9)
+        .default(0.5)
+        .describe('Share of patches hidden in training, as in He et al. 2022.'),
+    })
+    .describe('Small transformer autoencoder on patches.'),
+]);
 
 export const recipe = z.strictObject({
   $schema: z.string().optional(),
   name: z.string().regex(/^[a-z0-9-]+$/),
   description: z.string(),
   intendedUse: z.string(),
+  leavesOut: z
+    .string()
+    .optional()
+    .describe('What the default leaves out of the published setting, and the option that restores it.'),
   input: preprocessing,
-  model: z.strictObject({
-    kind: z.literal('conv').describe('Convolution and max pooling, mirrored by upsampling and convolution.'),
-    filters: z
-      .array(z.int().min(1).max(1024))
-      .min(1)
-      .max(6)
-      .describe('Filters of each block; every block halves height and width.'),
-    kernelSize: z.int().min(1).max(11).default(3),
-    activation: z.enum(['relu', 'elu', 'tanh']).default('relu'),
-  }),
-  residual: z
-    .enum(['squared', 'absolute'])
-    .describe('Training loss and score: mean squared or mean absolute error.'),
+  model,
+  residual: residual.describe(
+    `Score: ${Object.entries(RESIDUALS)
+      .map(([name, meaning]) => `${name}: ${meaning}`)
+      .join(' ')}`,
+  ),
+  loss: residual.optional().describe('What training minimises; default: the residual.'),
+  perceptual: z
+    .strictObject({
+      encoder: z.string().default('efficientnet-lite0'),
+      taps: z
+        .array(z.string())
+        .min(1)
+        .optional()
+        .describe("Layers compared; default: the encoder's own choice."),
+    })
+    .optional()
+    .describe('Only of the residual or loss perceptual.'),
   optimizer: z.strictObject({
     kind: z.enum(['adam', 'sgd']),
     learningRate: z.number().gt(0).max(10),
@@ -37,8 +145,27 @@ export const recipe = z.strictObject({
       .describe(
         'Share of images that set the threshold; raised to what alpha needs when the folder is small.',
       ),
+    tuning: z
+      .number()
+      .min(0)
+      .max(0.8)
+      .default(0)
+      .describe(
+        'Share of labelled images set aside from the test: their error is told after every epoch, and the rule f1 sets the threshold by them. They choose nothing else.',
+      ),
+    groupBy: z
+      .string()
+      .optional()
+      .describe(
+        'Regular expression whose first group, in the name of an image, is its patient: a patient is never on two sides.',
+      ),
   }),
   threshold: thresholdRule,
+  anomalies: z
+    .array(z.strictObject({ name: z.string(), folder: z.string() }))
+    .optional()
+    .describe('Folders of anomalies, relative to the folder of images, tested on where they are there.'),
 });
 
 export type Recipe = z.infer<typeof recipe>;
+export type Model = z.infer<typeof model>;

@@ -4,7 +4,8 @@ import { z } from 'zod';
 /** Share of good captures that may be called for review by mistake, in (0, 1). */
 const alpha = z.number().gt(0).lt(1).describe('Promised share of false alarms among good captures.');
 
-export const thresholdRule = z
+/** Rules that a device can apply on its own: they need the calibration scores only. */
+export const settableRule = z
   .discriminatedUnion('rule', [
     z.strictObject({
       rule: z.literal('conformal'),
@@ -19,11 +20,41 @@ export const thresholdRule = z
       q: z.number().gt(0).lt(1).default(0.95).describe('Quantile of the calibration scores.'),
     }),
     z.strictObject({
+      rule: z.literal('z-score'),
+      k: z
+        .number()
+        .gt(0)
+        .max(100)
+        .default(3)
+        .describe('Standard deviations from the mean, to both sides: too small a score departs as well.'),
+    }),
+    z.strictObject({
+      rule: z.literal('mad'),
+      k: z
+        .number()
+        .min(-100)
+        .max(100)
+        .default(3)
+        .describe('Robust standard deviations (1.4826 median absolute deviation) above the median.'),
+    }),
+    z.strictObject({
       rule: z.literal('fixed'),
       value: z.number().describe('Scores above this value are called for review.'),
     }),
   ])
   .describe('Rule by which the threshold follows from the calibration scores.');
+
+/** All rules: those of a device, and those that need labelled images, so that only the trainer can apply them. */
+export const thresholdRule = z
+  .discriminatedUnion('rule', [
+    ...settableRule.options,
+    z.strictObject({
+      rule: z
+        .literal('f1')
+        .describe('The threshold with the best F1 on the labelled images set aside for tuning.'),
+    }),
+  ])
+  .describe('Rule by which the threshold follows from the calibration scores, or from labelled images.');
 
 export type ThresholdRule = z.infer<typeof thresholdRule>;
 

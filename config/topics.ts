@@ -1,6 +1,6 @@
 /** What the agent says and hears over MQTT beside verdicts: topics and payloads. */
 import { z } from 'zod';
-import { threshold, thresholdRule } from './threshold.ts';
+import { settableRule, threshold } from './threshold.ts';
 
 /** Topic level: no `/`, `+`, `#`, NUL or whitespace at the ends. */
 export const topicLevel = z
@@ -93,7 +93,7 @@ export type Health = z.infer<typeof health>;
 /** `config/desired`: what an operator wants. */
 export const desired = z.strictObject({
   id: z.string().min(1).max(100).describe('Chosen by the sender; comes back in config/reported.'),
-  threshold: thresholdRule,
+  threshold: settableRule,
 });
 export type Desired = z.infer<typeof desired>;
 

@@ -22,7 +22,15 @@ const SIDE = 128;
 
 /** Measured on the grey image at 128 x 128 pixels. Sharpness: log of the mean |Laplacian| of its central half. */
 export async function propertiesOf(bytes: Uint8Array): Promise<Properties> {
-  const spec = { width: SIDE, height: SIDE, channels: 1, fit: 'fill', kernel: 'lanczos3' } as const;
+  const spec = {
+    width: SIDE,
+    height: SIDE,
+    channels: 1,
+    frames: 1,
+    crop: 'none',
+    fit: 'fill',
+    kernel: 'lanczos3',
+  } as const;
   const { pixels } = await decode(bytes, spec, LIMITS);
   const mean = pixels.reduce((sum, v) => sum + v, 0) / pixels.length;
   const variance = pixels.reduce((sum, v) => sum + (v - mean) ** 2, 0) / pixels.length;

@@ -1,6 +1,6 @@
 /** Made images that prove a bundle on another machine: no patient's picture travels in a bundle. */
 import sharp from 'sharp';
-import type { Preprocessing } from '../config/bundle.ts';
+import type { Preprocessing } from '../config/preprocessing.ts';
 import type { LoadedImage } from './data/load.ts';
 import { type Random, randomFor } from './random.ts';
 

@@ -3,18 +3,37 @@ import type { Recipe } from '../config/recipe.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Calibration } from './calibrate.ts';
 import type { RefusedImage } from './data/load.ts';
-import type { Evaluation } from './evaluate.ts';
+import type { Evaluation } from './evaluation/types.ts';
 import type { Fitted } from './fit.ts';
-import type { LayerSummary } from './models/conv.ts';
+import type { LayerSummary } from './models/summary.ts';
 
-export interface Metrics {
+/** Of `trainer evaluate`, and the part of `trainer fit` that is alike. */
+export interface EvaluationMetrics {
   readonly format: 1;
   readonly trainer: string;
   readonly node: string;
   /** As typed. */
   readonly command: string;
-  readonly recipe: Recipe;
   readonly seed: number;
+  readonly bundle: {
+    readonly name: string;
+    readonly intendedUse: string;
+    readonly digest: string;
+    readonly bytes: number;
+    readonly mapAlarm: number;
+    /** Pixels that the model sees. */
+    readonly input: Recipe['input'];
+    readonly residual: Recipe['residual'];
+    readonly encoder: { readonly name: string; readonly source: string; readonly licence: string } | null;
+  };
+  readonly calibration: Omit<Calibration, 'bundle'> & { readonly threshold: Threshold };
+  /** Where the labelled images came from, as given; null: none. */
+  readonly evaluation: (Evaluation & { readonly sources: readonly string[] }) | null;
+}
+
+/** Of `trainer fit`. */
+export interface Metrics extends EvaluationMetrics {
+  readonly recipe: Recipe;
   readonly backend: {
     readonly wanted: string;
     readonly got: string;
@@ -35,9 +54,34 @@ export interface Metrics {
     readonly calibration: number;
     readonly digest: string;
   };
-  readonly model: { readonly parameters: number; readonly layers: readonly LayerSummary[] };
+  readonly model: {
+    readonly parameters: number;
+    readonly layers: readonly LayerSummary[];
+    readonly compute: Compute;
+  };
   readonly training: Fitted & { readonly seconds: number; readonly imagesPerSecond: number };
-  readonly bundle: { readonly digest: string; readonly bytes: number; readonly mapAlarm: number };
-  readonly calibration: Omit<Calibration, 'bundle'> & { readonly threshold: Threshold };
-  readonly evaluation: (Evaluation & { readonly folder: string }) | null;
+  /** How the rule f1 came to its threshold; null: another rule. */
+  readonly tuning: Tuning | null;
+}
+
+/** What one image costs. */
+export interface Compute {
+  /** Of convolutions and matrix products in the graph, for one image. */
+  readonly multiplyAdds: number;
+  /** Median of the graph alone, one thread, in milliseconds. */
+  readonly milliseconds: number;
+}
+
+/** Precision, recall and F1 over all thresholds on the tuning half of the labelled images. */
+export interface Tuning {
+  readonly good: number;
+  readonly poor: number;
+  /** Ascending thresholds; at most 200. */
+  readonly sweep: readonly {
+    readonly threshold: number;
+    readonly precision: number;
+    readonly recall: number;
+    readonly f1: number;
+  }[];
+  readonly chosen: { readonly threshold: number; readonly f1: number };
 }

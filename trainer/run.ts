@@ -119,6 +119,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       validationLoss: fitted.best.validationLoss,
       backend: `${backend.got} (${backend.library}, ${backend.device})`,
       trainer: options.versions.trainer,
+      encoder: null,
     },
   });
   await writeBundle(files.bundle, bundle);

@@ -1,6 +1,6 @@
 /** Desired settings as they come over MQTT: bytes from anybody who may publish there. */
 import type { z } from 'zod';
-import { thresholdRule } from '../../config/threshold.ts';
+import { settableRule } from '../../config/threshold.ts';
 import { desired, type Reported } from '../../config/topics.ts';
 import type { Thresholds } from './thresholds.ts';
 
@@ -42,6 +42,6 @@ function idOf(value: unknown): string | null {
 function inWords({ path, message }: z.core.$ZodIssue): string {
   const where = path.join('.');
   if (where === 'threshold.rule')
-    return `threshold.rule: expected one of ${thresholdRule.options.map((o) => o.shape.rule.value).join(', ')}`;
+    return `threshold.rule: expected one of ${settableRule.options.map((o) => o.shape.rule.value).join(', ')}`;
   return where === '' ? message : `${where}: ${message}`;
 }

@@ -1,6 +1,6 @@
 /** From the bytes of a capture to the pixels that the graph sees. The trainer decodes with this very function. */
 import sharp from 'sharp';
-import type { Preprocessing } from '../../config/bundle.ts';
+import type { Preprocessing } from '../../config/preprocessing.ts';
 import { type Limits, UnscorableError } from './inspection.ts';
 import { FORMATS, refusalOf } from './refusal.ts';
 

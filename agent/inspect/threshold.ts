@@ -27,20 +27,42 @@ export function deriveBounds(rule: ThresholdRule, scores: readonly number[]): Bo
       return { lower: null, upper: scores[n - count]! };
     }
     case 'mean-std': {
-      const mean = scores.reduce((sum, s) => sum + s, 0) / n;
-      const variance = scores.reduce((sum, s) => sum + (s - mean) ** 2, 0) / n;
-      return { lower: null, upper: mean + rule.k * Math.sqrt(variance) };
+      const { mean, deviation } = moments(scores);
+      return { lower: null, upper: mean + rule.k * deviation };
     }
-    case 'quantile': {
-      // Linear interpolation between order statistics: type 7 of Hyndman and Fan 1996, NumPy's default.
-      const position = rule.q * (n - 1);
-      const below = Math.floor(position);
-      const above = Math.min(below + 1, n - 1);
-      return { lower: null, upper: scores[below]! + (position - below) * (scores[above]! - scores[below]!) };
+    case 'z-score': {
+      const { mean, deviation } = moments(scores);
+      return { lower: mean - rule.k * deviation, upper: mean + rule.k * deviation };
     }
+    case 'mad': {
+      const centre = interpolate(scores, 0.5);
+      const distances = scores.map((s) => Math.abs(s - centre)).sort((a, b) => a - b);
+      // 1.4826: makes it the standard deviation of a normal distribution (Rousseeuw and Croux 1993).
+      return { lower: null, upper: centre + rule.k * 1.4826 * interpolate(distances, 0.5) };
+    }
+    case 'quantile':
+      return { lower: null, upper: interpolate(scores, rule.q) };
     case 'fixed':
       return { lower: null, upper: rule.value };
+    case 'f1':
+      throw new ConfigError(
+        'The rule f1 needs labelled images, and calibration scores are of good ones only: train with labelled images (--good and --bad), or use another rule, such as conformal.',
+      );
   }
+}
+
+function moments(scores: readonly number[]): { mean: number; deviation: number } {
+  const mean = scores.reduce((sum, s) => sum + s, 0) / scores.length;
+  const variance = scores.reduce((sum, s) => sum + (s - mean) ** 2, 0) / scores.length;
+  return { mean, deviation: Math.sqrt(variance) };
+}
+
+/** Linear interpolation between order statistics: type 7 of Hyndman and Fan 1996, NumPy's default. */
+function interpolate(sorted: readonly number[], q: number): number {
+  const position = q * (sorted.length - 1);
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below]! + (position - below) * (sorted[above]! - sorted[below]!);
 }
 
 /** Smallest alpha that the conformal rule can promise with `n` calibration scores, rounded up to four digits. */

@@ -159,7 +159,7 @@ test('what is no desired configuration is refused with a reason, whatever it hol
     [
       say({ id: 'd2', threshold: { rule: 'magic' } }),
       'd2',
-      /threshold\.rule: expected one of conformal, mean-std, quantile, fixed/,
+      /threshold\.rule: expected one of conformal, mean-std, quantile, z-score, mad, fixed/,
     ],
     [say({ id: 'd3', threshold: { rule: 'quantile', q: 2 } }), 'd3', /threshold\.q: .*<1/],
     [say({ id: 'd4', threshold: { ...QUANTILE, p: 1 } }), 'd4', /"p"/],

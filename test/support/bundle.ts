@@ -76,7 +76,15 @@ function manifestContent(
     name: 'blur',
     version: '1',
     intendedUse: 'Tests.',
-    preprocessing: { width: SIZE, height: SIZE, channels: 3, fit: 'fill', kernel: 'lanczos3' },
+    preprocessing: {
+      width: SIZE,
+      height: SIZE,
+      channels: 3,
+      frames: 1,
+      crop: 'none',
+      fit: 'fill',
+      kernel: 'lanczos3',
+    },
     residual: 'squared',
     score: 'mean',
     calibration: { scores, mapAlarm: 0.01 },
@@ -98,6 +106,7 @@ function manifestContent(
       validationLoss: 0,
       backend: 'none',
       trainer: '0',
+      encoder: null,
     },
   };
 }

@@ -9,7 +9,15 @@ import { InterruptedError } from '../../trainer/error.ts';
 import { encode, smoothPixels } from '../support/images.ts';
 import { temporary } from './launcher.ts';
 
-const SPEC = { width: 32, height: 32, channels: 3, fit: 'fill', kernel: 'lanczos3' } as const;
+const SPEC = {
+  width: 32,
+  height: 32,
+  channels: 3,
+  frames: 1,
+  crop: 'none',
+  fit: 'fill',
+  kernel: 'lanczos3',
+} as const;
 const quiet = { signal: new AbortController().signal, onImage: () => {} };
 
 test('files are found in folders and through links, in order, without hidden ones and circles', async (t) => {

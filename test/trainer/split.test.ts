@@ -22,7 +22,7 @@ function image(name: string, bytes: string, picture = bytes, pixels = picture): 
 const distinct = (count: number) => Array.from({ length: count }, (_, i) => image(`${i}.png`, `${i}`));
 
 const recipe = (alpha = 0.05): Pick<Recipe, 'split' | 'threshold'> => ({
-  split: { validation: 0.1, calibration: 0.3 },
+  split: { validation: 0.1, calibration: 0.3, tuning: 0 },
   threshold: { rule: 'conformal', alpha },
 });
 

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { decode } from '../../agent/inspect/decode.ts';
 import { type Limits, UnscorableError } from '../../agent/inspect/inspection.ts';
 import { SETTINGS } from '../../config/agent.ts';
-import type { Preprocessing } from '../../config/bundle.ts';
+import type { Preprocessing } from '../../config/preprocessing.ts';
 import type { UnscorableReason } from '../../config/verdict.ts';
 import { InterruptedError } from '../error.ts';
 import type { FoundFile } from './find.ts';

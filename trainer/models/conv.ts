@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { ConfigError } from '../../config/errors.ts';
-import type { Recipe } from '../../config/recipe.ts';
+import type { Model, Recipe } from '../../config/recipe.ts';
 import { randomFor } from '../random.ts';
 
 /**
@@ -12,7 +12,7 @@ import { randomFor } from '../random.ts';
  * eyes 4 of 5 seeds ended ten times worse).
  */
 export function buildConv(recipe: Recipe, seed: number, meanColour?: readonly number[]): tfl.Sequential {
-  const { filters, kernelSize, activation } = recipe.model;
+  const { filters, kernelSize, activation } = recipe.model as Extract<Model, { kind: 'conv' }>;
   const { width, height, channels } = recipe.input;
   const random = randomFor(seed, 'weights');
   const conv = (name: string, count: number, function_: typeof activation | 'sigmoid') =>
@@ -54,6 +54,7 @@ function startAt(layer: tfl.layers.Layer, colour: readonly number[]): void {
 
 /** @throws ConfigError when the input cannot be halved as often as the model has blocks. */
 export function checkInput({ input, model }: Recipe): void {
+  if (model.kind !== 'conv') return;
   const factor = 2 ** model.filters.length;
   for (const side of ['width', 'height'] as const) {
     const size = input[side];

@@ -3,7 +3,7 @@ import sharp, { type Sharp } from 'sharp';
 import { drawMap } from '../../agent/inspect/draw.ts';
 import type { Inspector } from '../../agent/inspect/inspect.ts';
 import { judge } from '../../agent/inspect/judge.ts';
-import type { Preprocessing } from '../../config/bundle.ts';
+import type { Preprocessing } from '../../config/preprocessing.ts';
 import type { Metrics } from '../metrics.ts';
 
 export interface Picture {

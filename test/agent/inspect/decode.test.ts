@@ -8,12 +8,20 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { decode } from '../../../agent/inspect/decode.ts';
 import { type Inspector, loadInspector } from '../../../agent/inspect/inspect.ts';
-import type { Preprocessing } from '../../../config/bundle.ts';
+import type { Preprocessing } from '../../../config/preprocessing.ts';
 import { makeTestBundle } from '../../support/bundle.ts';
 import { encode, noisyPixels, smoothPixels } from '../../support/images.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'plumbline-decode-'));
-const spec: Preprocessing = { width: 16, height: 16, channels: 3, fit: 'fill', kernel: 'lanczos3' };
+const spec: Preprocessing = {
+  width: 16,
+  height: 16,
+  channels: 3,
+  frames: 1,
+  crop: 'none',
+  fit: 'fill',
+  kernel: 'lanczos3',
+};
 const limits = { pixels: 1e6, bytes: 1e6 };
 let inspector: Inspector;
 before(async () => {

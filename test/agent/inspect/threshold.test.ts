@@ -70,3 +70,14 @@ test('both sides: a score below the lower bound is called for review', () => {
     ['below-threshold', null, null, null, 'above-threshold'],
   );
 });
+
+test('z-score has bounds on both sides, mad is robust, f1 cannot be had from good scores alone', () => {
+  const scores = [1, 2, 3, 4, 100];
+  const both = deriveBounds({ rule: 'z-score', k: 2 }, [0, 0, 2, 2]);
+  assert.deepEqual(both, { lower: -1, upper: 3 });
+  assert.deepEqual(judge(-1.5, both, [0, 0, 2, 2]).reason, 'below-threshold');
+  const mad = deriveBounds({ rule: 'mad', k: 3 }, scores);
+  assert.ok(Math.abs(mad.upper - (3 + 3 * 1.4826)) < 1e-12);
+  assert.equal(mad.lower, null);
+  assert.throws(() => deriveBounds({ rule: 'f1' }, scores), /needs labelled images.*--bad/);
+});

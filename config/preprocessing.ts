@@ -1,0 +1,59 @@
+/** From a decoded capture to the bytes that a graph sees. One definition, for device and trainer alike. */
+import { z } from 'zod';
+
+/** How a grey image becomes black and white: 0 and 255. */
+export const thresholding = z
+  .discriminatedUnion('method', [
+    z.strictObject({
+      method: z.literal('fixed'),
+      value: z.int().min(0).max(254).default(127).describe('Grey values above this become 255.'),
+    }),
+    z.strictObject({ method: z.literal('otsu') }).describe('Otsu 1979: from the histogram of each image.'),
+    z
+      .strictObject({
+        method: z.literal('adaptive'),
+        radius: z.int().min(1).max(256).default(7).describe('Pixels of the neighbourhood to each side.'),
+        offset: z
+          .number()
+          .min(-255)
+          .max(255)
+          .default(0)
+          .describe('Grey values above the local mean minus this become 255.'),
+      })
+      .describe('By the mean of the neighbourhood of each pixel.'),
+  ])
+  .describe('Thresholding to black and white, after the resize. Grey input only.');
+
+/** Crop, resize, channels, stretch, thresholding: applied in this order. */
+export const preprocessing = z.strictObject({
+  width: z.int().min(8).max(4096).describe('Pixels.'),
+  height: z.int().min(8).max(4096).describe('Pixels.'),
+  channels: z.union([z.literal(1), z.literal(3)]).describe('1: grey, 3: sRGB.'),
+  frames: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(1)
+    .describe(
+      'Frames of one capture, evenly spaced over the pages of its file; a still counts as a sequence in which nothing moves.',
+    ),
+  crop: z
+    .enum(['none', 'foreground'])
+    .default('none')
+    .describe('foreground: the box of what is brighter than the dark surround, before the resize.'),
+  fit: z
+    .enum(['fill', 'cover', 'contain'])
+    .describe('fill: stretch to the size; cover: crop the overhang; contain: pad with black.'),
+  kernel: z.enum(['nearest', 'cubic', 'mitchell', 'lanczos2', 'lanczos3']).describe('Resampling kernel.'),
+  stretch: z
+    .strictObject({
+      low: z.number().min(0).lt(50).default(1).describe('Percentile that becomes 0.'),
+      high: z.number().gt(50).max(100).default(99).describe('Percentile that becomes 255.'),
+    })
+    .optional()
+    .describe('Percentile stretch of contrast, over all channels and frames of the image together.'),
+  thresholding: thresholding.optional(),
+});
+
+export type Preprocessing = z.infer<typeof preprocessing>;
+export type Thresholding = z.infer<typeof thresholding>;
