@@ -34,39 +34,39 @@ export const model = z.discriminatedUnion('kind', [
       ...convolutional,
       latent: latent.optional().describe('Width of a dense bottleneck; default: none, the last block is it.'),
     })
-    .describe('Convolutional autoencoder.'),
+    .describe('Convolution and max pooling, mirrored by upsampling and convolution.'),
   z
     .strictObject({
-      kind: z.literal('conv-bn').describe('As conv, with BatchNormalization after every convolution.'),
+      kind: z.literal('conv-bn'),
       ...convolutional,
       latent: latent.optional().describe('Width of a dense bottleneck; default: none, the last block is it.'),
     })
-    .describe('Convolutional autoencoder with batch normalization (Ioffe and Szegedy 2015).'),
+    .describe('As conv, with batch normalization after every convolution (Ioffe and Szegedy 2015).'),
   z
     .strictObject({
-      kind: z.literal('dense').describe('Dense layers, mirrored; the last width is the bottleneck.'),
+      kind: z.literal('dense'),
       units: z.array(z.int().min(1).max(8192)).min(1).max(8).describe('Width of each layer of the encoder.'),
       activation,
     })
-    .describe('Dense autoencoder.'),
+    .describe('Dense layers, mirrored; the last width is the bottleneck.'),
   z
     .strictObject({
-      kind: z.literal('vae').describe('Variational autoencoder; scores by the mean of the posterior.'),
+      kind: z.literal('vae'),
       ...convolutional,
       latent: latent.default(16),
       beta,
     })
-    .describe('Variational autoencoder (Kingma and Welling 2014).'),
+    .describe('Variational autoencoder (Kingma and Welling 2014); scores by the mean of the posterior.'),
   z
     .strictObject({
-      kind: z.literal('convlstm').describe('Convolutional LSTM over frames.'),
+      kind: z.literal('convlstm'),
       filters,
       kernelSize: z.int().min(1).max(11).default(3),
     })
-    .describe('ConvLSTM autoencoder (Shi et al. 2015) over input.frames frames.'),
+    .describe('Convolutional LSTM autoencoder (Shi et al. 2015) over input.frames frames.'),
   z
     .strictObject({
-      kind: z.literal('pretrained').describe('Frozen pretrained encoder, trained decoder.'),
+      kind: z.literal('pretrained'),
       encoder: z
         .string()
         .describe('Name (see `trainer encoder list`), or path of a TensorFlow.js model or ONNX file.'),
@@ -99,7 +99,7 @@ export const model = z.discriminatedUnion('kind', [
         .default(0.5)
         .describe('Share of patches hidden in training, as in He et al. 2022.'),
     })
-    .describe('Small transformer autoencoder on patches.'),
+    .describe('Small transformer autoencoder over patches, some of them masked in training.'),
 ]);
 
 export const recipe = z.strictObject({

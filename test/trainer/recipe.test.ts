@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'node:test';
 import { ConfigError } from '../../config/errors.ts';
-import { listRecipes, loadRecipe, parseChange, recipeKeys } from '../../trainer/recipe.ts';
+import { explainRecipe, listRecipes, loadRecipe } from '../../trainer/recipe.ts';
+import { parseChange, recipeKeys } from '../../trainer/recipe-keys.ts';
 import { temporary } from './launcher.ts';
 
 const load = (...changes: string[]) => loadRecipe('fundus', changes.map(parseChange));
@@ -11,7 +12,7 @@ const load = (...changes: string[]) => loadRecipe('fundus', changes.map(parseCha
 test('every recipe of the house loads', async () => {
   assert.deepEqual(
     (await listRecipes()).map((r) => r.name),
-    ['fundus'],
+    ['brain-mri', 'chest-xray', 'fundus', 'malaria', 'mnist'],
   );
 });
 
@@ -43,7 +44,10 @@ for (const [change, expected] of [
   ['epochs=none', /epochs is "none"/],
   ['threshold.alpha=1.5', /threshold\.alpha is 1\.5/],
   ['threshold.k=2', /threshold\.k does not go with \{"rule":"conformal"/],
-  ['input.width=100', /multiple of 8, such as 96 or 104/],
+  ['residual=sqared', /residual is "sqared".*Did you mean squared\?/],
+  ['model.kind=vea', /model\.kind is "vea".*Did you mean vae\?/],
+  ['model.latnet=3', /no such key.*Did you mean model\.latent\?/],
+  ['model.units=3', /model\.units does not go with \{"kind":"conv"/],
   ['epochs', /expected key=value/],
 ] as const)
   test(`refused: --set ${change}`, async () => {
@@ -73,6 +77,26 @@ test("a recipe file of one's own, and a mistyped key in it", async (t) => {
 test('the keys that can be set are those of the schema', () => {
   const keys = recipeKeys();
   for (const key of ['epochs', 'input.width', 'threshold.alpha', 'threshold.q', 'split.validation'])
-    assert.ok(keys.includes(key), key);
-  assert.ok(!keys.includes('$schema') && !keys.includes('threshold'));
+    assert.ok(keys.has(key), key);
+  assert.ok(!keys.has('$schema') && !keys.has('threshold'));
+});
+
+test('another kind of model keeps the settings that both know, and drops the others', async () => {
+  const { model } = await load('model.kind=vae', 'model.latent=4');
+  assert.equal(model.kind, 'vae');
+  assert.deepEqual(model.kind === 'vae' && [model.filters, model.latent, model.beta], [[32, 64, 128], 4, 1]);
+  assert.deepEqual((await load('model.kind=dense', 'model.units=64,8')).model, {
+    kind: 'dense',
+    units: [64, 8],
+    activation: 'relu',
+  });
+});
+
+test('every value of every recipe is explained by its name or a meaning', async () => {
+  for (const recipe of await listRecipes()) {
+    const rows = explainRecipe(recipe);
+    assert.ok(rows.some(({ key, value }) => key === 'model.kind' && value === recipe.model.kind));
+    assert.ok(rows.find(({ key }) => key === 'model.kind')!.meaning.length > 10);
+    assert.ok(rows.filter(({ meaning }) => meaning !== '').length > 10, recipe.name);
+  }
 });
