@@ -115,6 +115,8 @@ export interface Evaluation {
   readonly refused: readonly RefusedImage[];
   /** Groups found among the images; null when none was given or found, and every image counts alone. */
   readonly groups: number | null;
+  /** What `order` of the images follows: time of capture in the file, time of modification, or their names. */
+  readonly orderedBy: 'capture' | 'modification' | 'name';
   /** null when one of the two labels has no images. */
   readonly auroc: Estimate | null;
   /** Average precision; its chance level is the share of poor images, `flagEverything`. */
@@ -134,4 +136,6 @@ export interface Evaluation {
   readonly kinds: readonly KindResult[];
   readonly baselines: readonly Baseline[];
   readonly warnings: readonly Warning[];
+  /** Sentences: what could not be checked, why, and what to give so that it can. */
+  readonly unchecked: readonly string[];
 }
