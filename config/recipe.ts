@@ -28,9 +28,7 @@ const convolutional = {
 export const model = z.discriminatedUnion('kind', [
   z
     .strictObject({
-      kind: z
-        .literal('conv')
-        .describe('Convolution and max pooling, mirrored by upsampling and convolution.'),
+      kind: z.literal('conv'),
       ...convolutional,
       latent: latent.optional().describe('Width of a dense bottleneck; default: none, the last block is it.'),
     })
@@ -82,9 +80,7 @@ export const model = z.discriminatedUnion('kind', [
     .describe('Frozen pretrained encoder with a trained convolutional decoder.'),
   z
     .strictObject({
-      kind: z
-        .literal('patch-transformer')
-        .describe('Transformer over patches, some of them masked in training.'),
+      kind: z.literal('patch-transformer'),
       patch: z.int().min(2).max(64).default(8).describe('Side of a patch in pixels.'),
       width: z.int().min(8).max(1024).default(64).describe('Numbers of each token.'),
       depth: z.int().min(1).max(12).default(2).describe('Transformer blocks of the encoder.'),
