@@ -1,6 +1,7 @@
 /** What every kind of model gives to training and to export. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import type { Recipe } from '../../config/recipe.ts';
 import type { Residual } from '../../config/residual.ts';
 import type { Random } from '../random.ts';
 
@@ -24,6 +25,17 @@ export interface Autoencoder {
   /** Deterministic reconstruction, same shape as `images`, in [0, 1]; plain TensorFlow.js, so that it can be traced. */
   reconstruct(images: Images): Images;
 }
+
+/** What a model is built from, beside its recipe and the seed of its initial weights. */
+export interface ModelContext {
+  /** Mean of each channel over the training images, 0 to 1: where the output starts. */
+  readonly meanColour: readonly number[];
+  /** Opened by the caller; the kind `pretrained` needs it, the others leave it alone. */
+  readonly encoder: FrozenEncoder | null;
+}
+
+/** Builds one kind of model. Initial weights follow from `seed`. */
+export type BuildAutoencoder = (recipe: Recipe, seed: number, context: ModelContext) => Autoencoder;
 
 export interface FrozenEncoder {
   /** Without the batch. */

@@ -1,85 +1,82 @@
-/** The convolutional autoencoder: blocks of convolution and max pooling, mirrored by convolution and upsampling. */
+/** Convolutional autoencoders, with batch normalization or without: kinds `conv` and `conv-bn`. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { ConfigError } from '../../config/errors.ts';
 import type { Model, Recipe } from '../../config/recipe.ts';
-import { randomFor } from '../random.ts';
+import { type Random, randomFor } from '../random.ts';
+import type { Autoencoder, BuildAutoencoder } from './autoencoder.ts';
+import { type BlockStyle, encode, glorot, pooledSizes, type Size } from './blocks.ts';
+import { decode, expand } from './decoder.ts';
 
-/**
- * float32 `[N, height, width, channels]` in [0, 1] -> the same. Initial weights (Glorot and Bengio 2010, uniform)
- * follow from `seed`. The output starts at `meanColour`, the mean of each channel over the training images: from the
- * usual 0.5, images with much black drive whole channels into the flat part of the sigmoid, where they stay (on drawn
- * eyes 4 of 5 seeds ended ten times worse).
- */
-export function buildConv(recipe: Recipe, seed: number, meanColour?: readonly number[]): tfl.Sequential {
-  const { filters, kernelSize, activation } = recipe.model as Extract<Model, { kind: 'conv' }>;
-  const { width, height, channels } = recipe.input;
+export type ConvolutionalModel = Extract<Model, { kind: 'conv' | 'conv-bn' | 'vae' }>;
+
+/** float32 `[N, height, width, channels]` in [0, 1] -> the same. */
+export const buildConv: BuildAutoencoder = (recipe, seed, { meanColour }) => {
+  const options = recipe.model as Extract<Model, { kind: 'conv' | 'conv-bn' }>;
   const random = randomFor(seed, 'weights');
-  const conv = (name: string, count: number, function_: typeof activation | 'sigmoid') =>
-    tfl.layers.conv2d({
-      name,
-      filters: count,
-      kernelSize,
-      padding: 'same',
-      activation: function_,
-      kernelInitializer: tfl.initializers.glorotUniform({ seed: Math.floor(random() * 2 ** 31) }),
-    });
-  const model = tfl.sequential({ name: 'autoencoder' });
-  model.add(tfl.layers.inputLayer({ name: 'image', inputShape: [height, width, channels] }));
-  for (const [i, count] of filters.entries()) {
-    model.add(conv(`encode${i + 1}`, count, activation));
-    model.add(tfl.layers.maxPooling2d({ name: `pool${i + 1}`, poolSize: 2 }));
-  }
-  for (const [i, count] of filters.toReversed().entries()) {
-    model.add(conv(`decode${i + 1}`, count, activation));
-    model.add(tfl.layers.upSampling2d({ name: `upsample${i + 1}`, size: [2, 2] }));
-  }
-  model.add(conv('reconstruction', channels, 'sigmoid'));
-  if (meanColour !== undefined) startAt(model.getLayer('reconstruction'), meanColour);
-  return model;
+  const { height, width, channels } = recipe.input;
+  const image = tfl.input({ name: 'image', shape: [height, width, channels] });
+  const style = styleOf(options);
+  const map = encode(image, style, poolOf(options), random);
+  const code = options.latent === undefined ? map : squeeze(map, options.latent, style, random);
+  const output = mirror(code, recipe, meanColour, random);
+  return plainAutoencoder(tfl.model({ name: 'autoencoder', inputs: image, outputs: output }));
+};
+
+/** An autoencoder of one input and one output, trained on the reconstruction alone. */
+export function plainAutoencoder(model: tfl.LayersModel): Autoencoder {
+  return {
+    model,
+    encoder: null,
+    inputs: (images) => [images],
+    targets: (images) => [images],
+    losses: (reconstruction) => [(target, output) => tf.mean(reconstruction(target, output))],
+    reconstruct: (images) => model.predict(images) as tf.Tensor,
+  };
 }
 
-/** Sets the bias so that the layer gives `colour` where its input is zero. */
-function startAt(layer: tfl.layers.Layer, colour: readonly number[]): void {
-  const [kernel] = layer.getWeights();
-  const bias = tf.tensor1d(
-    colour.map((mean) => {
-      const inside = Math.min(Math.max(mean, 0.01), 0.99);
-      return Math.log(inside / (1 - inside));
-    }),
-  );
-  layer.setWeights([kernel!, bias]);
-  bias.dispose();
+/** The decoder that undoes the encoder of `recipe`, block by block. */
+export function mirror(
+  code: tfl.SymbolicTensor,
+  recipe: Recipe,
+  meanColour: readonly number[],
+  random: Random,
+): tfl.SymbolicTensor {
+  const options = recipe.model as ConvolutionalModel;
+  const style = styleOf(options);
+  const sizes = pooledSizes([recipe.input.height, recipe.input.width], poolOf(options));
+  return decode(code, {
+    style: { ...style, filters: style.filters.toReversed() },
+    sizes: sizes.slice(0, -1).toReversed(),
+    channels: recipe.input.channels,
+    meanColour,
+    random,
+  });
 }
 
-/** @throws ConfigError when the input cannot be halved as often as the model has blocks. */
-export function checkInput({ input, model }: Recipe): void {
-  if (model.kind !== 'conv') return;
-  const factor = 2 ** model.filters.length;
-  for (const side of ['width', 'height'] as const) {
-    const size = input[side];
-    if (size % factor === 0) continue;
-    const below = Math.max(Math.floor(size / factor), 1) * factor;
-    throw new ConfigError(
-      `input.${side} is ${size}, but ${model.filters.length} blocks halve it as often: it must be a multiple of ${factor}, such as ${below} or ${below + factor}.`,
-    );
-  }
+export const poolOf = ({ pool, filters }: Pick<ConvolutionalModel, 'pool' | 'filters'>): readonly number[] =>
+  pool ?? filters.map(() => 2);
+
+export function styleOf(options: ConvolutionalModel): BlockStyle {
+  const { filters, convolutions, kernelSize, activation, kind } = options;
+  return { filters, convolutions, kernelSize, activation, normalized: kind === 'conv-bn' };
 }
 
-export interface LayerSummary {
-  readonly name: string;
-  readonly kind: string;
-  /** Without the batch. */
-  readonly shape: readonly number[];
-  readonly parameters: number;
+/** Height, width and channels of the smallest map. */
+export function smallestMap({ input, model }: Recipe): [number, number, number] {
+  const options = model as ConvolutionalModel;
+  const [height, width]: Size = pooledSizes([input.height, input.width], poolOf(options)).at(-1)!;
+  return [height, width, options.filters.at(-1)!];
 }
 
-/** One entry for each layer, in order. */
-export function summarize(model: tfl.LayersModel): LayerSummary[] {
-  return model.layers.map((layer) => ({
-    name: layer.name,
-    kind: layer.getClassName(),
-    shape: (layer.outputShape as (number | null)[]).slice(1) as number[],
-    parameters: layer.countParams(),
-  }));
+/** A dense bottleneck: flattened to `latent` numbers and expanded again. */
+function squeeze(
+  map: tfl.SymbolicTensor,
+  latent: number,
+  style: BlockStyle,
+  random: Random,
+): tfl.SymbolicTensor {
+  const flat = tfl.layers.flatten({ name: 'flatten' }).apply(map);
+  const dense = tfl.layers.dense({ name: 'latent', units: latent, kernelInitializer: glorot(random) });
+  const shape = map.shape.slice(1) as [number, number, number];
+  return expand(dense.apply(flat) as tfl.SymbolicTensor, shape, style.activation, random);
 }

@@ -1,0 +1,50 @@
+/** One entry for each kind of model: how it is built, and what is refused before. */
+import { ConfigError } from '../../config/errors.ts';
+import type { Model, Recipe } from '../../config/recipe.ts';
+import type { Autoencoder, BuildAutoencoder, ModelContext } from './autoencoder.ts';
+import { checkConvolutional, checkDense } from './check.ts';
+import { buildConv } from './conv.ts';
+import { buildConvLstm } from './convlstm.ts';
+import { buildDense } from './dense.ts';
+import { buildPatchTransformer } from './patch-transformer.ts';
+import { buildPretrained } from './pretrained.ts';
+import { buildVae } from './vae.ts';
+
+interface Kind {
+  readonly build: BuildAutoencoder;
+  readonly check: (recipe: Recipe) => void;
+  /** Takes more than one frame. */
+  readonly sequences: boolean;
+}
+
+const unchecked = () => {};
+
+const KINDS: Readonly<Record<Model['kind'], Kind>> = {
+  conv: { build: buildConv, check: checkConvolutional, sequences: false },
+  'conv-bn': { build: buildConv, check: checkConvolutional, sequences: false },
+  dense: { build: buildDense, check: checkDense, sequences: false },
+  vae: { build: buildVae, check: checkConvolutional, sequences: false },
+  convlstm: { build: buildConvLstm, check: unchecked, sequences: true },
+  pretrained: { build: buildPretrained, check: unchecked, sequences: false },
+  'patch-transformer': { build: buildPatchTransformer, check: unchecked, sequences: false },
+};
+
+/**
+ * The model of a recipe; equal seeds give equal initial weights.
+ * @throws ConfigError when the recipe's model cannot be built.
+ */
+export function buildAutoencoder(recipe: Recipe, seed: number, context: ModelContext): Autoencoder {
+  checkModel(recipe);
+  return KINDS[recipe.model.kind].build(recipe, seed, context);
+}
+
+/** @throws ConfigError when the model does not suit its input, with what to change. */
+export function checkModel(recipe: Recipe): void {
+  const { kind } = recipe.model;
+  const { check, sequences } = KINDS[kind];
+  if (recipe.input.frames > 1 && !sequences)
+    throw new ConfigError(
+      `input.frames is ${recipe.input.frames}, but a model of kind ${kind} sees one frame. Use --set input.frames=1, or model.kind=convlstm.`,
+    );
+  check(recipe);
+}

@@ -1,0 +1,42 @@
+/** Refuses models that cannot be built for their input, or that could not but copy it. */
+import { ConfigError } from '../../config/errors.ts';
+import type { Model, Recipe } from '../../config/recipe.ts';
+import { pooledSizes } from './blocks.ts';
+import { type ConvolutionalModel, poolOf, smallestMap } from './conv.ts';
+
+/** @throws ConfigError with what to change. */
+export function checkConvolutional(recipe: Recipe): void {
+  const { input } = recipe;
+  const model = recipe.model as ConvolutionalModel;
+  const pool = poolOf(model);
+  if (pool.length !== model.filters.length)
+    throw new ConfigError(
+      `model.pool has ${pool.length} numbers for the ${model.filters.length} blocks of model.filters. Give one for each, such as ${JSON.stringify(model.filters.map((_, i) => pool[i] ?? 2))}.`,
+    );
+  const sizes = pooledSizes([input.height, input.width], pool);
+  for (const [i, factor] of pool.entries()) {
+    const [height, width] = sizes[i]!;
+    if (factor <= Math.max(height, width)) continue;
+    throw new ConfigError(
+      `Block ${i + 1} would reduce by ${factor} what is ${width} x ${height} pixels by then. Use fewer blocks (model.filters), smaller steps (model.pool) or a larger input.`,
+    );
+  }
+  const values = input.height * input.width * input.channels;
+  const [height, width, channels] = smallestMap(recipe);
+  const bottleneck = model.latent ?? height * width * channels;
+  if (bottleneck >= values) throw copies(bottleneck, values, 'model.pool, model.filters or model.latent');
+}
+
+/** @throws ConfigError with what to change. */
+export function checkDense({ input, model }: Recipe): void {
+  const { units } = model as Extract<Model, { kind: 'dense' }>;
+  const values = input.height * input.width * input.channels;
+  const bottleneck = Math.min(...units);
+  if (bottleneck >= values) throw copies(bottleneck, values, 'model.units');
+}
+
+function copies(bottleneck: number, values: number, keys: string): ConfigError {
+  return new ConfigError(
+    `The bottleneck has ${bottleneck} numbers, the image ${values} values: such a model can copy any image and finds nothing. Change ${keys} so that it is smaller.`,
+  );
+}
