@@ -1,0 +1,93 @@
+/** Simple measures of an image, from its file: what a trivial rule could judge by, and what may give a class away. */
+import sharp from 'sharp';
+import { refusalOf } from '../../agent/inspect/refusal.ts';
+import { borderShare } from './properties/border.ts';
+import { estimateJpegQuality } from './properties/jpeg-quality.ts';
+import { textShare } from './properties/text.ts';
+import type { Properties } from './types.ts';
+
+/** Longer side, in pixels, of the picture in which border and text are looked for. */
+const WORKING_SIDE = 512;
+/** Side of the picture for grey statistics. */
+const SIDE = 128;
+const THUMBNAIL_SIDE = 32;
+
+/**
+ * Measures one image file. It is decoded once, upright, grey and at most 512 pixels wide and high; all else follows
+ * from that picture.
+ * @throws UnscorableError when the bytes hold no image that a device would decode.
+ */
+export async function measureProperties(bytes: Uint8Array): Promise<Properties> {
+  const options = { failOn: 'error', limitInputPixels: false, sequentialRead: true } as const;
+  const reject = (cause: Error): never => {
+    throw refusalOf(bytes, cause);
+  };
+  const { width, height, channels, format } = await sharp(bytes, options).metadata().catch(reject);
+  const working = await sharp(bytes, options)
+    .autoOrient()
+    .flatten({ background: '#000' })
+    .resize(WORKING_SIDE, WORKING_SIDE, { fit: 'inside', withoutEnlargement: true, kernel: 'lanczos3' })
+    .greyscale()
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+    .catch(reject);
+  const grey = {
+    pixels: firstChannel(working.data, working.info.channels),
+    width: working.info.width,
+    height: working.info.height,
+  };
+  const small = await squeeze(grey.pixels, grey.width, grey.height);
+  return {
+    bytes: bytes.length,
+    width,
+    height,
+    channels,
+    format,
+    jpegQuality: format === 'jpeg' ? estimateJpegQuality(bytes) : null,
+    ...greyStatistics(small),
+    border: borderShare(grey),
+    text: textShare(grey),
+    thumbnail: thumbnailOf(small),
+  };
+}
+
+/** To 128 x 128, as the device would resize it. */
+async function squeeze(pixels: Uint8Array, width: number, height: number): Promise<Uint8Array> {
+  const { data, info } = await sharp(pixels, { raw: { width, height, channels: 1 } })
+    .resize(SIDE, SIDE, { fit: 'fill', kernel: 'lanczos3' })
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  return firstChannel(data, info.channels);
+}
+
+/** sharp may give grey as three equal channels. */
+function firstChannel(data: Uint8Array, channels: number): Uint8Array {
+  return channels === 1 ? data : data.filter((_, i) => i % channels === 0);
+}
+
+function greyStatistics(grey: Uint8Array): Pick<Properties, 'mean' | 'deviation' | 'sharpness'> {
+  const mean = grey.reduce((sum, v) => sum + v, 0) / grey.length;
+  const variance = grey.reduce((sum, v) => sum + (v - mean) ** 2, 0) / grey.length;
+  return { mean, deviation: Math.sqrt(variance), sharpness: Math.log(meanLaplacian(grey) + 1e-6) };
+}
+
+/** Of the central half. */
+function meanLaplacian(grey: Uint8Array): number {
+  let sum = 0;
+  for (let y = SIDE / 4; y < (3 * SIDE) / 4; y++)
+    for (let x = SIDE / 4; x < (3 * SIDE) / 4; x++) {
+      const i = y * SIDE + x;
+      sum += Math.abs(4 * grey[i]! - grey[i - 1]! - grey[i + 1]! - grey[i - SIDE]! - grey[i + SIDE]!);
+    }
+  return sum / (SIDE / 2) ** 2;
+}
+
+/** Means of 4 x 4 pixels. */
+function thumbnailOf(grey: Uint8Array): Uint8Array {
+  const step = SIDE / THUMBNAIL_SIDE;
+  const sums = new Float32Array(THUMBNAIL_SIDE ** 2);
+  for (let y = 0; y < SIDE; y++)
+    for (let x = 0; x < SIDE; x++)
+      sums[Math.floor(y / step) * THUMBNAIL_SIDE + Math.floor(x / step)]! += grey[y * SIDE + x]!;
+  return Uint8Array.from(sums, (sum) => Math.round(sum / step ** 2));
+}
