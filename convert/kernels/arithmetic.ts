@@ -1,6 +1,7 @@
 import type { Graph } from '../graph.ts';
 import { broadcastShapes, elements } from '../shapes.ts';
 import { type DataType, elementwise, plain, spread, type Value, view } from '../values.ts';
+import { fill } from './elementwise.ts';
 import { type Handler, type HandlerTable, handler, list } from './handler.ts';
 
 /** Kernels of two tensors with broadcasting: arithmetic, comparisons, logic. */
@@ -15,7 +16,9 @@ export const ARITHMETIC: HandlerTable = {
     if (b.fill === 0) return spread(g, out, a);
     elementwise(g, out, [a, b], (x, y) => g.op('Sub', [x, y]));
   }),
+  /** Zero times anything is taken for zero, infinities and NaN too: a recurrent layer forgets nothing at its first step. */
   Multiply: binary((g, a, b, out) => {
+    if (a.fill === 0 || b.fill === 0) return fill(out, 0);
     if (b.fill === 1) return spread(g, out, a);
     if (a.fill === 1) return spread(g, out, b);
     elementwise(g, out, [a, b], (x, y) => g.op('Mul', [x, y]));

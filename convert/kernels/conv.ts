@@ -2,7 +2,7 @@ import { backend_util } from '@tensorflow/tfjs-core';
 import type { Graph } from '../graph.ts';
 import { elements, type Shape } from '../shapes.ts';
 import { channelsFirst, plain, type Value, view } from '../values.ts';
-import { activate, type FusedActivation, requireActivation } from './elementwise.ts';
+import { activate, type FusedActivation, fill, requireActivation } from './elementwise.ts';
 import { type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
 import { borderedImages } from './pad.ts';
 
@@ -22,6 +22,7 @@ export const CONVOLUTION: HandlerTable = {
       { shape: geometry('Conv2D', x!.shape, filter!.shape, attrs).outShape, dtype: x!.dtype },
     ],
     emit: (g, { x, filter }, attrs, [out]) => {
+      if (x!.fill === 0) return fill(out!, 0); // the state that a recurrent convolution begins with
       const { images, attributes } = source(x!, geometry('Conv2D', x!.shape, filter!.shape, attrs));
       const inputs = [channelsFirst(g, images), filterOihw(g, filter!)];
       out!.deferred = (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], attributes);

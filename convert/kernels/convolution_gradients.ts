@@ -11,6 +11,7 @@ import {
   nodeAttributes,
   outputPadding,
 } from './conv.ts';
+import { fill } from './elementwise.ts';
 import { type HandlerTable, handler } from './handler.ts';
 import { padImages } from './pad.ts';
 
@@ -32,6 +33,7 @@ export const CONVOLUTION_GRADIENTS: HandlerTable = {
   Conv2DBackpropInput: handler<InputGradientAttrs>({
     outputs: ({ dy }, { inputShape }) => [{ shape: inputShape, dtype: dy!.dtype }],
     emit: (g, { dy, filter }, attrs, [out]) => {
+      if (dy!.fill === 0) return fill(out!, 0);
       const c = geometry('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs);
       out!.deferred = inputGradient(g, dy!, filter!, c);
     },
@@ -39,6 +41,7 @@ export const CONVOLUTION_GRADIENTS: HandlerTable = {
   Conv2DBackpropFilter: handler<FilterGradientAttrs>({
     outputs: ({ x }, { filterShape }) => [{ shape: filterShape, dtype: x!.dtype }],
     emit: (g, { x, dy }, attrs, [out]) => {
+      if (x!.fill === 0 || dy!.fill === 0) return fill(out!, 0);
       const c = geometry('Conv2DBackpropFilter', x!.shape, attrs.filterShape, attrs);
       out!.plain = filterGradient(g, x!, dy!, c);
     },

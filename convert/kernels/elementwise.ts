@@ -132,7 +132,8 @@ function unary<A>(emit: (g: Graph, x: string, attrs: A, value: Value) => string,
   );
 }
 
-function fill(out: Value, value: number): void {
+/** Every element of `out` is `value`; emits nothing. */
+export function fill(out: Value, value: number): void {
   out.fill = Number(value);
 }
 

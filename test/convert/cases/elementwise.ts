@@ -189,6 +189,11 @@ export const ELEMENTWISE_CASES: Case[] = [
     fn: (x) =>
       tf.div(tf.sub(tf.add(tf.mul(x, tf.ones([2, 4, 3])), tf.zeros([3])), tf.scalar(0)), tf.scalar(1)),
   },
+  {
+    name: 'multiplying by zeros, from either side',
+    shapes: [[4, 3], [3]],
+    fn: (x, y) => tf.add(tf.add(tf.mul(x, tf.zeros([2, 4, 3])), tf.mul(tf.scalar(0), y)), tf.mul(x, y)),
+  },
 ];
 
 /** The divisor is kept away from zero, where TensorFlow.js' own integers are undefined. */

@@ -61,6 +61,16 @@ const CONVOLUTION: Case[] = [
     range: [-1, 1],
   },
   {
+    name: 'conv2d of zeros, and one without consequences',
+    shapes: [IMAGES, [3, 3, 3, 4]],
+    fn: (x, w) => {
+      const given = tf.conv2d(x as Images, w as Images, 1, 'same');
+      const nothing = tf.conv2d(tf.zeros([2, 7, 6, 3]) as Images, w as Images, 1, 'same');
+      return tf.add(tf.add(given, nothing), tf.mul(given, tf.zeros([4])));
+    },
+    range: [-1, 1],
+  },
+  {
     name: 'conv2d, dilated',
     shapes: [IMAGES, [3, 3, 3, 4]],
     fn: (x, w) => tf.conv2d(x as Images, w as Images, 1, 'same', 'NHWC', 2),
