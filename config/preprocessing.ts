@@ -24,8 +24,7 @@ export const thresholding = z
   ])
   .describe('Thresholding to black and white, after the resize. Grey input only.');
 
-/** Crop, resize, channels, stretch, thresholding: applied in this order. */
-export const preprocessing = z.strictObject({
+const steps = z.strictObject({
   width: z.int().min(8).max(4096).describe('Pixels.'),
   height: z.int().min(8).max(4096).describe('Pixels.'),
   channels: z.union([z.literal(1), z.literal(3)]).describe('1: grey, 3: sRGB.'),
@@ -53,6 +52,16 @@ export const preprocessing = z.strictObject({
     .optional()
     .describe('Percentile stretch of contrast, over all channels and frames of the image together.'),
   thresholding: thresholding.optional(),
+});
+
+/** Crop, resize, channels, stretch, thresholding: applied in this order. */
+export const preprocessing = steps.superRefine((spec, context) => {
+  if (spec.thresholding !== undefined && spec.channels !== 1)
+    context.addIssue({
+      code: 'custom',
+      path: ['channels'],
+      message: `thresholding makes grey images black and white, but input.channels is ${spec.channels}. Set input.channels to 1, or leave thresholding out`,
+    });
 });
 
 export type Preprocessing = z.infer<typeof preprocessing>;

@@ -1,13 +1,20 @@
 /** From the bytes of a capture to the pixels that the graph sees. The trainer decodes with this very function. */
-import sharp from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import type { Preprocessing } from '../../config/preprocessing.ts';
+import { type Box, FOREGROUND_SIDE, findForeground } from './foreground.ts';
+import { framePages, middleFrame } from './frames.ts';
 import { type Limits, UnscorableError } from './inspection.ts';
 import { FORMATS, refusalOf } from './refusal.ts';
+import { stretch } from './stretch.ts';
+import { applyThresholding } from './thresholding.ts';
 
 export interface Decoded {
-  /** uint8 `[height, width, channels]` of the preprocessing's size: sRGB or grey, 0..255. */
+  /**
+   * uint8 `[height, width, channels]` of the preprocessing's size, `[frames, height, width, channels]` where it has
+   * several frames: sRGB or grey, 0..255.
+   */
   readonly pixels: Uint8Array;
-  /** Size as stored, before orientation, in pixels. */
+  /** Size as stored, before orientation, in pixels; of the first page. */
   readonly width: number;
   readonly height: number;
   /** By content: jpeg, png, tiff, webp, gif, ... */
@@ -15,36 +22,119 @@ export interface Decoded {
 }
 
 /**
- * Decodes and preprocesses one image: type by content, EXIF orientation, ICC to sRGB, alpha flattened on black,
- * resized and converted as `spec` says.
+ * Decodes and preprocesses one image: type by content, EXIF orientation, ICC to sRGB, alpha flattened on black, then
+ * the steps of `spec`: crop, resize, channels, stretch, thresholding. Deeper than 8 bits is scaled to 8.
+ * `limits.pixels` counts every page of the file where several frames are asked for, else the first one, which alone
+ * is decoded.
  * @throws UnscorableError with the published reason code.
  */
 export async function decode(bytes: Uint8Array, spec: Preprocessing, limits: Limits): Promise<Decoded> {
   if (bytes.length === 0) throw new UnscorableError('empty', 'The file holds no bytes.');
-  // The size is checked here, not by sharp's own limit, so that the reason is ours and nothing is decoded before.
-  const options = { failOn: 'error', limitInputPixels: false, sequentialRead: true } as const;
-  const reject = (cause: Error): never => {
-    throw refusalOf(bytes, cause);
-  };
-  const metadata = await sharp(bytes, options).metadata().catch(reject);
-  const { width, height, format } = metadata;
+  const first = await readMetadata(bytes, 0);
+  const { width, height, format } = first;
   if (!FORMATS.some(({ name }) => name === format)) throw refusalOf(bytes, `the content is ${format}`);
-  if (width * height > limits.pixels)
+  const pages = framePages(spec.frames > 1 ? (first.pages ?? 1) : 1, spec.frames);
+  const sizes = await readSizes(bytes, pages, first, limits);
+  const shown = pages[middleFrame(spec.frames)]!;
+  const box = spec.crop === 'foreground' ? await locate(bytes, shown) : null;
+
+  const size = spec.width * spec.height * spec.channels;
+  const frames: Uint8Array[] = [];
+  for (const [i, page] of pages.entries())
+    frames.push(
+      page === pages[i - 1] ? frames[i - 1]! : await decodePage(bytes, page, spec, box, sizes.get(page)!),
+    );
+  const pixels = frames.length === 1 ? frames[0]! : new Uint8Array(size * frames.length);
+  if (frames.length > 1) for (const [i, frame] of frames.entries()) pixels.set(frame, i * size);
+  if (spec.stretch !== undefined) stretch(pixels, spec.stretch);
+  if (spec.thresholding !== undefined) applyThresholding(pixels, spec, spec.thresholding);
+  return { pixels, width, height, format };
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Upright and flattened. The size is checked by us, not by sharp, so that the reason is ours. */
+function open(bytes: Uint8Array, page: number): Sharp {
+  const image = sharp(bytes, {
+    failOn: 'error',
+    limitInputPixels: false,
+    sequentialRead: true,
+    ...(page > 0 && { page }),
+  });
+  return image.autoOrient().flatten({ background: '#000' });
+}
+
+function readMetadata(bytes: Uint8Array, page: number): Promise<Metadata> {
+  return open(bytes, page)
+    .metadata()
+    .catch((cause: Error) => {
+      throw refusalOf(bytes, cause);
+    });
+}
+
+/** Upright size of each page to be decoded. The pages of a TIFF may differ in size, those of an animation do not. */
+async function readSizes(
+  bytes: Uint8Array,
+  pages: readonly number[],
+  first: Metadata,
+  limits: Limits,
+): Promise<Map<number, Size>> {
+  const sizes = new Map<number, Size>();
+  let most = 0;
+  for (const page of new Set(pages)) {
+    const { width, height, autoOrient } =
+      page === 0 || first.format !== 'tiff' ? first : await readMetadata(bytes, page);
+    most = Math.max(most, width * height);
+    sizes.set(page, autoOrient);
+  }
+  const count = pages.length > 1 ? (first.pages ?? 1) : 1;
+  if (most * count > limits.pixels)
     throw new UnscorableError(
       'too-many-pixels',
-      `The image has ${width} x ${height} pixels; limits.pixels allows ${limits.pixels}.`,
+      `The image has ${count > 1 ? `${count} pages of up to ${most}` : `${first.width} x ${first.height}`} pixels; limits.pixels allows ${limits.pixels}.`,
     );
-  let image = sharp(bytes, options)
-    .autoOrient()
-    .flatten({ background: '#000' })
-    .resize(spec.width, spec.height, { fit: spec.fit, kernel: spec.kernel, background: '#000' });
+  return sizes;
+}
+
+/** The foreground of a page, found in a thumbnail. */
+async function locate(bytes: Uint8Array, page: number): Promise<Box | null> {
+  const { data, info } = await open(bytes, page)
+    .resize(FOREGROUND_SIDE, FOREGROUND_SIDE, { fit: 'inside', withoutEnlargement: true })
+    .greyscale()
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+    .catch((cause: Error) => {
+      throw refusalOf(bytes, cause);
+    });
+  return findForeground(data, info);
+}
+
+/** uint8 `[height, width, channels]` */
+async function decodePage(
+  bytes: Uint8Array,
+  page: number,
+  spec: Preprocessing,
+  box: Box | null,
+  size: Size,
+): Promise<Uint8Array> {
+  let image = open(bytes, page);
+  if (box !== null) {
+    const [left, top] = [Math.floor(box.left * size.width), Math.floor(box.top * size.height)];
+    const [right, bottom] = [Math.ceil(box.right * size.width), Math.ceil(box.bottom * size.height)];
+    image = image.extract({ left, top, width: right - left, height: bottom - top });
+  }
+  image = image.resize(spec.width, spec.height, { fit: spec.fit, kernel: spec.kernel, background: '#000' });
   image = spec.channels === 1 ? image.greyscale() : image.toColourspace('srgb');
   const { data, info } = await image
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
-    .catch(reject);
-  const pixels = info.channels === spec.channels ? data : selectChannels(data, info.channels, spec.channels);
-  return { pixels, width, height, format };
+    .catch((cause: Error) => {
+      throw refusalOf(bytes, cause);
+    });
+  return info.channels === spec.channels ? data : selectChannels(data, info.channels, spec.channels);
 }
 
 /** sharp may give grey as three equal channels, or one channel where three are wanted. */

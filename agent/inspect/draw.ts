@@ -1,6 +1,7 @@
 /** Draws where an image departs from good ones. The colour scale is fixed at calibration, never per image. */
 import sharp from 'sharp';
 import type { Manifest } from '../../config/bundle.ts';
+import { shownFrame } from './frames.ts';
 
 /** Anchors of the colour map inferno (van der Walt and Smith 2015, CC0) at 0, 1/8, ..., 1. */
 const INFERNO = [
@@ -39,7 +40,7 @@ export async function drawMap(
     .toBuffer();
 }
 
-/** What the graph saw beside where it departs: one PNG, image on the left, map on the right. */
+/** What the graph saw (its middle frame) beside where it departs: one PNG, image on the left, map on the right. */
 export async function drawBeside(
   pixels: Uint8Array,
   map: Float32Array,
@@ -49,7 +50,7 @@ export async function drawBeside(
   const { width, height, channels } = manifest.preprocessing;
   const scale = Math.max(1, Math.round(320 / width));
   const size = { width: width * scale, height: height * scale };
-  const image = await sharp(pixels, { raw: { width, height, channels } })
+  const image = await sharp(shownFrame(pixels, manifest.preprocessing), { raw: { width, height, channels } })
     .resize(size.width, size.height, { kernel: 'nearest' })
     .png()
     .toBuffer();

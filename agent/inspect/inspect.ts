@@ -13,8 +13,12 @@ export interface Inspector {
   readonly scorer: Scorer;
   /** Inspects the file; never throws for what is wrong with the file. */
   inspect(file: string): Promise<Inspection>;
-  /** As `inspect`, with the graph's other outputs and the pixels that it saw. */
-  inspectWithMap(file: string): Promise<{ inspection: Inspection; scores?: Scores; pixels?: Uint8Array }>;
+  /** As `inspect`, of the content of an image that is no file of its own. */
+  inspectBytes(bytes: Uint8Array): Promise<Inspection>;
+  /** As `inspect` or `inspectBytes`, with the graph's other outputs and the pixels that it saw. */
+  inspectWithMap(
+    source: string | Uint8Array,
+  ): Promise<{ inspection: Inspection; scores?: Scores; pixels?: Uint8Array }>;
   close(): Promise<void>;
 }
 
@@ -31,12 +35,13 @@ export async function loadInspector(options: {
   const bundle = await readBundle(options.bundlePath);
   const scorer = await openScorer(bundle, options);
   await proveGolden(bundle, scorer); // also warms up
-  const inspectWithMap: Inspector['inspectWithMap'] = async (file) => {
-    let bytes = new Uint8Array();
+  const inspectWithMap: Inspector['inspectWithMap'] = async (source) => {
+    let bytes: Uint8Array = new Uint8Array();
     let sha256: string | null = null;
     try {
       const start = performance.now();
-      bytes = await read(file, options.limits);
+      bytes =
+        typeof source === 'string' ? await read(source, options.limits) : within(source, options.limits);
       sha256 = createHash('sha256').update(bytes).digest('hex');
       const decoded = await decode(bytes, bundle.manifest.preprocessing, options.limits);
       const middle = performance.now();
@@ -67,6 +72,7 @@ export async function loadInspector(options: {
     scorer,
     inspectWithMap,
     inspect: async (file) => (await inspectWithMap(file)).inspection,
+    inspectBytes: async (content) => (await inspectWithMap(content)).inspection,
     close: () => scorer.close(),
   };
 }
@@ -78,11 +84,7 @@ async function read(file: string, limits: Limits): Promise<Uint8Array<ArrayBuffe
     handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = await handle.stat();
     if (!stat.isFile()) throw new UnscorableError('not-a-file', 'A folder, socket or device, not a file.');
-    if (stat.size > limits.bytes)
-      throw new UnscorableError(
-        'too-large',
-        `The file has ${stat.size} bytes; limits.bytes allows ${limits.bytes}.`,
-      );
+    if (stat.size > limits.bytes) throw tooLarge(stat.size, limits);
     const bytes = new Uint8Array(stat.size);
     let filled = 0;
     while (filled < bytes.length) {
@@ -98,6 +100,14 @@ async function read(file: string, limits: Limits): Promise<Uint8Array<ArrayBuffe
     await handle?.close();
   }
 }
+
+function within(bytes: Uint8Array, limits: Limits): Uint8Array {
+  if (bytes.length > limits.bytes) throw tooLarge(bytes.length, limits);
+  return bytes;
+}
+
+const tooLarge = (size: number, limits: Limits): UnscorableError =>
+  new UnscorableError('too-large', `The file has ${size} bytes; limits.bytes allows ${limits.bytes}.`);
 
 async function readFailure(file: string, cause: NodeJS.ErrnoException): Promise<UnscorableError> {
   if (cause.code === 'ENOENT') {

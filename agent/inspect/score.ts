@@ -16,7 +16,10 @@ export interface Scores {
 }
 
 export interface Scorer {
-  /** Scores `pixels`, uint8 `[count, height, width, channels]`. */
+  /**
+   * Scores `pixels`, uint8 `[count, height, width, channels]`, with several frames `[count, frames, height, width,
+   * channels]`; map and reconstruction are then those of the middle frame.
+   */
   score(pixels: Uint8Array, count: number): Promise<Scores>;
   close(): Promise<void>;
 }
@@ -29,7 +32,8 @@ export async function openScorer(
   bundle: Bundle,
   options: { readonly executionProvider: ExecutionProvider; readonly threads: number },
 ): Promise<Scorer> {
-  const { width, height, channels } = bundle.manifest.preprocessing;
+  const { width, height, channels, frames } = bundle.manifest.preprocessing;
+  const shape = [...(frames > 1 ? [frames] : []), height, width, channels];
   const session = await InferenceSession.create(bundle.model, {
     executionProviders: [options.executionProvider],
     intraOpNumThreads: options.threads,
@@ -47,7 +51,7 @@ export async function openScorer(
 
   return {
     async score(pixels, count) {
-      const image = new Tensor('uint8', pixels, [count, height, width, channels]);
+      const image = new Tensor('uint8', pixels, [count, ...shape]);
       const results = await session.run({ image });
       const map = results.map as Tensor;
       return {
