@@ -19,6 +19,8 @@ export interface EpochRecord {
   /** Mean over the validation images, after the epoch. */
   readonly validationLoss: number;
   readonly seconds: number;
+  /** Mean scores of labelled images after the epoch, for people to see: they choose nothing. null: none were given. */
+  readonly labelled: { readonly good: number; readonly poor: number } | null;
 }
 
 export interface Checkpoint {

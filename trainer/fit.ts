@@ -1,22 +1,31 @@
 /** Trains a model to reconstruct good images, epoch by epoch, so that it can go on bit for bit where it stopped. */
-import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Recipe } from '../config/recipe.ts';
-import { batchesOf } from './batches.ts';
+import { type BatchOptions, batchesOf, datasetOf } from './batches.ts';
 import { type EpochRecord, readCheckpoint, type Values, writeCheckpoint } from './checkpoint.ts';
-import type { Split } from './data/split.ts';
 import { InterruptedError, TrainerError } from './error.ts';
+import { computeFeatures, type Picture } from './features.ts';
+import { meanLoss, meanScore } from './losses/measure.ts';
+import type { Taps } from './losses/perceptual.ts';
+import { makeResidual } from './losses/residual.ts';
+import type { Autoencoder } from './models/autoencoder.ts';
 import { randomFor, shuffled } from './random.ts';
 import { makeOptimizer, readWeights, reloadOptimizer, restoreOptimizer, setWeights } from './weights.ts';
 
 export interface FitOptions {
   readonly recipe: Recipe;
   readonly seed: number;
-  readonly split: Pick<Split, 'train' | 'validation'>;
+  readonly split: { readonly train: readonly Picture[]; readonly validation: readonly Picture[] };
+  /** Of the residual or loss `perceptual`. */
+  readonly taps: Taps | null;
+  /** Their mean scores are told after every epoch and used for nothing. */
+  readonly labelled: { readonly good: readonly Picture[]; readonly poor: readonly Picture[] } | null;
   /** Where the state after each epoch is kept, and read from when it is there. */
   readonly checkpointFile: string;
   readonly fingerprint: string;
   /** Ends training after the batch. */
   readonly signal: AbortSignal;
+  /** After each image that a frozen encoder has seen: how many there are, and bytes that all their features take. */
+  readonly onFeature: (count: number, bytes: number) => void;
   readonly onBatch: (epoch: number, images: number) => void;
   readonly onEpoch: (record: EpochRecord, isBest: boolean) => void;
 }
@@ -37,11 +46,12 @@ export interface Fitted {
  * @throws TrainerError when the loss is no number any more.
  * @throws InterruptedError when it is stopped before the first batch.
  */
-export async function fit(model: LayersModel, options: FitOptions): Promise<Fitted> {
+export async function fit(autoencoder: Autoencoder, options: FitOptions): Promise<Fitted> {
   const { recipe, seed, split, signal, checkpointFile, fingerprint } = options;
+  const { model } = autoencoder;
   const optimizer = makeOptimizer(recipe.optimizer);
-  const loss = recipe.residual === 'squared' ? 'meanSquaredError' : 'meanAbsoluteError';
-  model.compile({ optimizer, loss });
+  const losses = autoencoder.losses(makeResidual(recipe.loss ?? recipe.residual, options.taps));
+  model.compile({ optimizer, loss: losses });
 
   const saved = await readCheckpoint(checkpointFile, fingerprint);
   if (saved !== null) {
@@ -54,10 +64,18 @@ export async function fit(model: LayersModel, options: FitOptions): Promise<Fitt
   let bestWeights: readonly Values[] = saved?.bestWeights ?? [];
   let interrupted = false;
 
+  const going = resumedFrom < recipe.epochs && !signal.aborted;
+  const batching = await prepareBatches(autoencoder, options, going);
+  // What a model draws for its inputs is the same for every validation: epochs are compared on equal terms.
+  const validate = () =>
+    meanLoss(model, losses, batchesOf(split.validation, randomFor(seed, 'validation'), batching));
+
   let began = performance.now();
-  const endEpoch = async (trainingLoss: number, validationLoss: number): Promise<readonly Values[]> => {
+  const endEpoch = async (trainingLoss: number): Promise<readonly Values[]> => {
+    const validationLoss = await validate();
+    const labelled = await scoreLabelled(autoencoder, options, batching);
     const seconds = (performance.now() - began) / 1000;
-    const record = { epoch: history.length + 1, loss: trainingLoss, validationLoss, seconds };
+    const record = { epoch: history.length + 1, loss: trainingLoss, validationLoss, seconds, labelled };
     requireFinite(record, recipe);
     history.push(record);
     const weights = await readWeights(model);
@@ -71,28 +89,35 @@ export async function fit(model: LayersModel, options: FitOptions): Promise<Fitt
     return weights;
   };
 
-  const validation = batchesOf(() => split.validation, recipe);
-  const training = batchesOf(() => shuffled(split.train, randomFor(seed, 'shuffle', history.length)), recipe);
-  let runningLoss = Number.NaN;
+  const training = datasetOf(split.train.length, recipe.batchSize, () => {
+    const order = shuffled(split.train, randomFor(seed, 'shuffle', history.length));
+    return batchesOf(order, randomFor(seed, 'inputs', history.length), batching);
+  });
+  let running = { loss: Number.NaN, images: 0, batches: 0 };
   const stopIfAsked = () => {
     if (signal.aborted) model.stopTraining = true;
   };
-  if (resumedFrom < recipe.epochs && !signal.aborted)
+  if (going)
     await model.fitDataset(training, {
       epochs: recipe.epochs,
       initialEpoch: resumedFrom,
-      validationData: validation,
       verbose: 0,
       callbacks: {
-        onBatchEnd: async (batch, logs) => {
-          runningLoss = ((batch === 0 ? 0 : runningLoss * batch) + logs!.loss!) / (batch + 1);
-          options.onBatch(history.length + 1, logs!.size!);
+        onEpochBegin: async () => {
+          running = { loss: Number.NaN, images: 0, batches: 0 };
+        },
+        onBatchEnd: async (_, logs) => {
+          const { loss, size } = logs as { loss: number; size: number };
+          const sum = (running.batches === 0 ? 0 : running.loss * running.images) + loss * size;
+          const images = running.images + size;
+          running = { loss: sum / images, images, batches: running.batches + 1 };
+          options.onBatch(history.length + 1, size);
           stopIfAsked();
         },
-        onEpochEnd: async (_, logs) => {
-          interrupted = logs?.val_loss === undefined;
+        onEpochEnd: async () => {
+          interrupted = running.batches < training.size;
           if (interrupted) return;
-          const weights = await endEpoch(logs!.loss!, logs!.val_loss!);
+          const weights = await endEpoch(running.loss);
           // The optimizer goes on from what was saved, as after --resume: both ways the numbers are the same.
           const state = await reloadOptimizer(optimizer);
           await writeCheckpoint(checkpointFile, {
@@ -108,13 +133,45 @@ export async function fit(model: LayersModel, options: FitOptions): Promise<Fitt
       },
     });
   if (history.length === 0) {
-    if (Number.isNaN(runningLoss)) throw new InterruptedError('Interrupted before the first batch.');
-    const result = await model.evaluateDataset(validation, {});
-    const [validationLoss] = await (Array.isArray(result) ? result[0]! : result).data();
-    await endEpoch(runningLoss, validationLoss!);
+    if (running.batches === 0) throw new InterruptedError('Interrupted before the first batch.');
+    await endEpoch(running.loss);
   }
   setWeights(model, bestWeights);
   return { history, best, resumedFrom, interrupted: interrupted || history.length < recipe.epochs };
+}
+
+/** Computes the features of all images, where a frozen encoder wants them and there is something left to train. */
+async function prepareBatches(
+  autoencoder: Autoencoder,
+  { recipe, split, labelled, signal, onFeature }: FitOptions,
+  going: boolean,
+): Promise<BatchOptions> {
+  const { encoder } = autoencoder;
+  if (encoder === null || !going) return { autoencoder, recipe, features: null };
+  const pictures = [
+    ...split.train,
+    ...split.validation,
+    ...(labelled?.good ?? []),
+    ...(labelled?.poor ?? []),
+  ];
+  const features = await computeFeatures(encoder, pictures, (count, bytes) => {
+    if (signal.aborted) throw new InterruptedError('Interrupted while encoding images.');
+    onFeature(count, bytes);
+  });
+  return { autoencoder, recipe, features };
+}
+
+async function scoreLabelled(
+  autoencoder: Autoencoder,
+  { recipe, labelled, taps }: FitOptions,
+  batching: BatchOptions,
+): Promise<EpochRecord['labelled']> {
+  if (labelled === null || labelled.good.length === 0 || labelled.poor.length === 0) return null;
+  const residual = makeResidual(recipe.residual, taps);
+  const unused = () => 0;
+  const score = (pictures: readonly Picture[]) =>
+    meanScore(autoencoder, residual, batchesOf(pictures, unused, batching));
+  return { good: await score(labelled.good), poor: await score(labelled.poor) };
 }
 
 function requireFinite({ epoch, loss, validationLoss }: EpochRecord, { optimizer }: Recipe): void {

@@ -22,8 +22,11 @@ export interface Autoencoder {
   targets(images: Images): tf.Tensor[];
   /** Loss of each output, mean over the batch: float32 scalar. `reconstruction` is the recipe's own. */
   losses(reconstruction: ResidualFunction): ((target: tf.Tensor, output: tf.Tensor) => tf.Tensor)[];
-  /** Deterministic reconstruction, same shape as `images`, in [0, 1]; plain TensorFlow.js, so that it can be traced. */
-  reconstruct(images: Images): Images;
+  /**
+   * Deterministic reconstruction, same shape as `images`, in [0, 1]; plain TensorFlow.js, so that it can be traced.
+   * `features` are those of `encoder` when they are at hand.
+   */
+  reconstruct(images: Images, features?: tf.Tensor | null): Images;
 }
 
 /** What a model is built from, beside its recipe and the seed of its initial weights. */
