@@ -1,7 +1,8 @@
 /** The folder of one run: what it is called in there, and whether a run may start or go on. */
 import { createHash } from 'node:crypto';
-import { access, constants, mkdir, readFile, stat } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../config/folder.ts';
 import type { Recipe } from '../config/recipe.ts';
 import { writeAtomically } from '../convert/files.ts';
 import { TrainerError } from './error.ts';
@@ -49,7 +50,7 @@ export async function openRunFolder(folder: string, resume: boolean): Promise<Ru
         `${folder} holds a run already (${path.basename(file)}). Continue it with --resume, choose another --out, or delete the folder: a run is never overwritten.`,
       );
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
