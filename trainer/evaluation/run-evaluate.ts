@@ -1,0 +1,158 @@
+/** `trainer evaluate`: one bundle, labelled images, a report. */
+import { access, constants, mkdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { type Inspector, loadInspector } from '../../agent/inspect/inspect.ts';
+import { writeAtomically } from '../../convert/files.ts';
+import { EXECUTION } from '../calibrate.ts';
+import type { Console } from '../console.ts';
+import { LIMITS } from '../data/load.ts';
+import type { LabelledSample, Sample } from '../data/sample.ts';
+import { TrainerError } from '../error.ts';
+import type { EvaluationMetrics } from '../metrics.ts';
+import { takePictures } from '../report/pictures.ts';
+import { renderReport } from '../report/report.ts';
+import { runFiles, writeJson } from '../run-folder.ts';
+import { tellEvaluation } from './announce.ts';
+import { describeBundle, describeCalibration } from './describe-bundle.ts';
+import { evaluateLabelled } from './evaluate.ts';
+import { timedBar } from './progress.ts';
+import { type FoundReference, findReference, type RunImages, readRunImages } from './reference.ts';
+import { labelledImages, trainingImages } from './sources.ts';
+
+export interface EvaluateOptions {
+  readonly bundle: string;
+  /** Folders of good images. */
+  readonly good: readonly string[];
+  /** Folders of poor images, each of one kind: `DIR` or `NAME=DIR`. */
+  readonly bad: readonly string[];
+  /** CSV of `path,label[,group]`. */
+  readonly labels: string | undefined;
+  /** Folder of the images that the model was trained on; default: the one its run names. */
+  readonly train: string | undefined;
+  /** Regular expression whose first group, in the name of an image, is its patient. */
+  readonly groupBy: string | undefined;
+  readonly out: string;
+  readonly seed: number;
+  /** Ends it after the image; nothing is written then. */
+  readonly stop: AbortSignal;
+  /** As typed, and the versions that ran it: for the report. */
+  readonly command: string;
+  readonly versions: { readonly trainer: string; readonly node: string };
+}
+
+/**
+ * Load as the device does -> find labelled images -> score -> compare -> report.html and metrics.json.
+ * @throws TrainerError or BundleError, saying what was expected, what came, what to do.
+ * @throws InterruptedError when it is stopped.
+ */
+export async function runEvaluate(options: EvaluateOptions, console: Console): Promise<EvaluationMetrics> {
+  const files = await openOutFolder(options.out);
+  const inspector = await loadInspector({ bundlePath: options.bundle, limits: LIMITS, ...EXECUTION });
+  try {
+    const { manifest } = inspector.bundle;
+    console.say(`bundle: ${manifest.name} ${manifest.version} (${manifest.digest}), proven on this machine`);
+    const samples = await labelledImages(options);
+    tellSamples(console, samples);
+    const training = await trainingSamples(inspector, options);
+    const found = await compareWith(training, options, console);
+    const evaluation = await evaluateLabelled(inspector, samples, { ...found, ...options }, console);
+    requireScored(evaluation.images.length, evaluation.refused);
+    const metrics: EvaluationMetrics = {
+      format: 1,
+      ...options.versions,
+      command: options.command,
+      seed: options.seed,
+      bundle: describeBundle(inspector.bundle),
+      calibration: describeCalibration(inspector.bundle, found.reference),
+      evaluation: { ...evaluation, sources: sourcesOf(options) },
+    };
+    const readers = new Map([...training.samples, ...samples].map((s) => [s.name, () => s.read()]));
+    const pictures = await takePictures(inspector, metrics, readers);
+    await writeAtomically(files.report, renderReport(metrics, pictures));
+    await writeJson(files.metrics, metrics);
+    tellEvaluation(console, metrics);
+    console.say(`\nreport: ${files.report}`);
+    return metrics;
+  } finally {
+    await inspector.close();
+  }
+}
+
+interface Training {
+  readonly folder: string | undefined;
+  readonly samples: readonly Sample[];
+  readonly run: RunImages | null;
+}
+
+/** Training images from --train, else from where the run beside the bundle found them, if they still are there. */
+async function trainingSamples(inspector: Inspector, options: EvaluateOptions): Promise<Training> {
+  const run = await readRunImages(options.bundle, inspector.bundle.manifest);
+  if (options.train !== undefined)
+    return { folder: options.train, samples: await trainingImages(options.train, options), run };
+  if (run === null || !(await isThere(run.folder))) return { folder: undefined, samples: [], run };
+  return { folder: run.folder, samples: await trainingImages(run.folder, options), run };
+}
+
+async function compareWith(
+  { folder, samples, run }: Training,
+  options: EvaluateOptions,
+  console: Console,
+): Promise<FoundReference> {
+  const bar = timedBar(console, 'reading training images', samples.length);
+  const found = await findReference(samples, run, options.train !== undefined, {
+    signal: options.stop,
+    onImage: bar.onImage,
+  }).finally(bar.end);
+  if (found.reference !== null) {
+    const { train, calibration } = found.reference;
+    console.say(
+      `compared with: ${train.length} training and ${calibration.length} calibration images in ${folder}`,
+    );
+  }
+  return found;
+}
+
+const isThere = (file: string): Promise<boolean> =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );
+
+function tellSamples(console: Console, samples: readonly LabelledSample[]): void {
+  const count = (label: LabelledSample['label']) => samples.filter((s) => s.label === label).length;
+  console.say(`labelled images: ${count('good')} good, ${count('poor')} poor`);
+}
+
+function requireScored(scored: number, refused: readonly { name: string; reason: string }[]): void {
+  if (scored > 0) return;
+  const first = refused[0];
+  throw new TrainerError(
+    `None of the ${refused.length} labelled files is an image that a device could score${first === undefined ? '' : ` (${first.name}: ${first.reason})`}. Give folders of JPEG, PNG, TIFF, WebP or GIF images.`,
+  );
+}
+
+const sourcesOf = ({ good, bad, labels }: EvaluateOptions): string[] => [
+  ...good.map((folder) => `good: ${folder}`),
+  ...bad.map((folder) => `poor: ${folder}`),
+  ...(labels === undefined ? [] : [`labels: ${labels}`]),
+];
+
+/** @throws TrainerError when an evaluation or a run is in it already, or nothing can be written. */
+async function openOutFolder(folder: string): Promise<{ report: string; metrics: string }> {
+  const { report, metrics } = runFiles(folder);
+  for (const file of [report, metrics])
+    if (await isThere(file))
+      throw new TrainerError(
+        `${folder} holds a run or an evaluation already (${path.basename(file)}), and none is overwritten. Choose another --out, or delete it.`,
+      );
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TrainerError(`The folder ${folder} cannot be written (${code}). Choose another --out.`, {
+      cause,
+    });
+  }
+  return { report, metrics };
+}
