@@ -22,7 +22,7 @@ import {
 } from './model-checks.ts';
 
 before(useOnnx);
-const noContext = { meanColour: undefined, encoder: null };
+const noContext = { meanColour: [0.5], encoder: null };
 
 function recipe(input: Partial<Recipe['input']> = {}, filters = [4, 3]): Recipe {
   const size = { width: 16, height: 16, channels: 1, frames: 1 };

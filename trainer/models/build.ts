@@ -4,9 +4,9 @@ import type { Model, Recipe } from '../../config/recipe.ts';
 import type { Autoencoder, BuildAutoencoder, ModelContext } from './autoencoder.ts';
 import { checkConvolutional, checkDense } from './check.ts';
 import { buildConv } from './conv.ts';
-import { buildConvLstm } from './convlstm.ts';
+import { buildConvLstm, checkConvLstm } from './convlstm.ts';
 import { buildDense } from './dense.ts';
-import { buildPatchTransformer } from './patch-transformer.ts';
+import { buildPatchTransformer, checkPatchTransformer } from './patch-transformer.ts';
 import { buildPretrained } from './pretrained.ts';
 import { buildVae } from './vae.ts';
 
@@ -24,9 +24,13 @@ const KINDS: Readonly<Record<Model['kind'], Kind>> = {
   'conv-bn': { build: buildConv, check: checkConvolutional, sequences: false },
   dense: { build: buildDense, check: checkDense, sequences: false },
   vae: { build: buildVae, check: checkConvolutional, sequences: false },
-  convlstm: { build: buildConvLstm, check: unchecked, sequences: true },
+  convlstm: { build: buildConvLstm, check: checkConvLstm, sequences: true },
   pretrained: { build: buildPretrained, check: unchecked, sequences: false },
-  'patch-transformer': { build: buildPatchTransformer, check: unchecked, sequences: false },
+  'patch-transformer': {
+    build: buildPatchTransformer,
+    check: checkPatchTransformer,
+    sequences: false,
+  },
 };
 
 /**

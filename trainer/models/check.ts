@@ -35,7 +35,8 @@ export function checkDense({ input, model }: Recipe): void {
   if (bottleneck >= values) throw copies(bottleneck, values, 'model.units');
 }
 
-function copies(bottleneck: number, values: number, keys: string): ConfigError {
+/** For a bottleneck of so many numbers that it need not leave out anything. */
+export function copies(bottleneck: number, values: number, keys: string): ConfigError {
   return new ConfigError(
     `The bottleneck has ${bottleneck} numbers, the image ${values} values: such a model can copy any image and finds nothing. Change ${keys} so that it is smaller.`,
   );

@@ -4,7 +4,9 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { ConfigError } from '../../config/errors.ts';
 import type { Model, Recipe } from '../../config/recipe.ts';
 import { randomFor } from '../random.ts';
-import type { Autoencoder, FrozenEncoder, Images } from './autoencoder.ts';
+import type { Autoencoder, Images, ModelContext } from './autoencoder.ts';
+import { copies } from './check.ts';
+import { startOutputAt } from './output-bias.ts';
 import { repairUnstackGradient } from './unstack-gradient.ts';
 
 /**
@@ -18,18 +20,14 @@ import { repairUnstackGradient } from './unstack-gradient.ts';
  * orthogonal, since TensorFlow.js makes orthogonal ones by a QR decomposition that it warns to be slow at this size.
  * With a single frame recurrent kernels see the zero state only, and stay as they are.
  *
- * @throws ConfigError when the input cannot be halved as often as the model has blocks.
+ * @throws ConfigError, see checkConvLstm.
  */
-export function buildConvLstm(
-  recipe: Recipe,
-  seed: number,
-  { meanColour }: { meanColour: readonly number[] | undefined; encoder: FrozenEncoder | null },
-): Autoencoder {
+export function buildConvLstm(recipe: Recipe, seed: number, { meanColour }: ModelContext): Autoencoder {
   const { width, height, channels, frames } = recipe.input;
-  requireHalving(recipe);
+  checkConvLstm(recipe);
   repairUnstackGradient();
   const model = convLstm(recipe, seed);
-  if (meanColour !== undefined) startAt(model.getLayer('reconstruction'), meanColour);
+  startOutputAt(model.getLayer('reconstruction'), meanColour);
   const sequence = (images: Images) => tf.reshape(images, [-1, frames, height, width, channels]);
   return {
     model,
@@ -86,28 +84,19 @@ function convLstm({ input, model: options }: Recipe, seed: number): tfl.Sequenti
   return model;
 }
 
-function requireHalving({ input, model }: Recipe): void {
-  const blocks = (model as Extract<Model, { kind: 'convlstm' }>).filters.length;
-  const factor = 2 ** blocks;
+/** @throws ConfigError when the input cannot be halved as often as the model has blocks, or is no larger than the bottleneck. */
+export function checkConvLstm({ input, model }: Recipe): void {
+  const { filters } = model as Extract<Model, { kind: 'convlstm' }>;
+  const factor = 2 ** filters.length;
   for (const side of ['width', 'height'] as const) {
     const size = input[side];
     if (size % factor === 0) continue;
     const below = Math.max(Math.floor(size / factor), 1) * factor;
     throw new ConfigError(
-      `input.${side} is ${size}, but ${blocks} blocks halve it as often: it must be a multiple of ${factor}, such as ${below} or ${below + factor}.`,
+      `input.${side} is ${size}, but ${filters.length} blocks halve it as often: it must be a multiple of ${factor}, such as ${below} or ${below + factor}.`,
     );
   }
-}
-
-/** Sets the bias so that the sigmoid gives `colour` where the layer's input is zero. */
-function startAt(layer: tfl.layers.Layer, colour: readonly number[]): void {
-  const [kernel] = layer.getWeights();
-  const bias = tf.tensor1d(
-    colour.map((mean) => {
-      const inside = Math.min(Math.max(mean, 0.01), 0.99);
-      return Math.log(inside / (1 - inside));
-    }),
-  );
-  layer.setWeights([kernel!, bias]);
-  bias.dispose();
+  const values = input.width * input.height * input.channels;
+  const bottleneck = (input.width / factor) * (input.height / factor) * filters.at(-1)!;
+  if (bottleneck >= values) throw copies(bottleneck, values, 'model.filters');
 }
