@@ -1,19 +1,19 @@
 /** Made images that prove a bundle on another machine: no patient's picture travels in a bundle. */
 import sharp from 'sharp';
 import type { Preprocessing } from '../config/preprocessing.ts';
-import type { LoadedImage } from './data/load.ts';
+import type { Picture } from './features.ts';
 import { type Random, randomFor } from './random.ts';
 
 /**
- * Three PNGs of the input's size: the mean training image with a ramp of brightness, with a bright arc and noise, and
+ * Three PNGs of the input's size (stills, also where the model sees frames): the mean training image with a ramp of brightness, with a bright arc and noise, and
  * with everything at once, smoothed in one part. Where and how strongly follows from `seed`.
  */
 export async function makeGoldenImages(
-  images: readonly LoadedImage[],
+  images: readonly Picture[],
   spec: Preprocessing,
   seed: number,
 ): Promise<Buffer[]> {
-  const mean = meanImage(images);
+  const mean = meanImage(images, spec);
   const pngs: Buffer[] = [];
   for (const [index, changes] of [[ramp], [arc, noise], [ramp, smooth, arc, noise]].entries()) {
     const random = randomFor(seed, 'golden', index);
@@ -25,10 +25,14 @@ export async function makeGoldenImages(
 
 type Change = (image: Float32Array, spec: Preprocessing, random: Random) => Float32Array;
 
-function meanImage(images: readonly LoadedImage[]): Float32Array {
-  const sum = new Float64Array(images[0]!.pixels.length);
-  for (const { pixels } of images) for (let i = 0; i < sum.length; i++) sum[i]! += pixels[i]!;
-  return Float32Array.from(sum, (value) => value / images.length);
+/** Over all images, and over the frames of each: `[height, width, channels]`. */
+function meanImage(
+  images: readonly Picture[],
+  { width, height, channels, frames }: Preprocessing,
+): Float32Array {
+  const sum = new Float64Array(width * height * channels);
+  for (const { pixels } of images) for (let i = 0; i < pixels.length; i++) sum[i % sum.length]! += pixels[i]!;
+  return Float32Array.from(sum, (value) => value / (images.length * frames));
 }
 
 /** Brightness rises by 40 to 80 from one side to the other, in a random direction. */

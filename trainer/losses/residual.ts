@@ -21,8 +21,8 @@ export const makeResidual: MakeResidual = (kind, taps) => {
 type OfStills = (x: tf.Tensor4D, y: tf.Tensor4D) => tf.Tensor4D;
 
 const RESIDUALS: Readonly<Record<Residual, (taps: Taps | null) => OfStills>> = {
-  squared: () => (x, y) => tf.square(tf.sub(x, y)),
-  absolute: () => (x, y) => tf.abs(tf.sub(x, y)),
+  squared: () => (x, y) => tf.square(tf.sub(y, x)),
+  absolute: () => (x, y) => tf.abs(tf.sub(y, x)),
   'cross-entropy': () => crossEntropy,
   ssim: () => structuralDissimilarity,
   gradient: () => gradientDifference,

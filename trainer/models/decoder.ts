@@ -1,9 +1,9 @@
 /** Decoders: convolutions and upsampling from a small map up to an image, or dense layers to a map first. */
-import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { ConfigError } from '../../config/errors.ts';
 import type { Random } from '../random.ts';
 import { type BlockStyle, convolution, convolutionNames, glorot, type Size } from './blocks.ts';
+import { startOutputAt } from './output-bias.ts';
 
 export interface DecoderOptions {
   /** Filters of the blocks from the small map to the large one. */
@@ -38,7 +38,7 @@ export function decode(code: tfl.SymbolicTensor, options: DecoderOptions): tfl.S
     kernelInitializer: glorot(random),
   });
   const image = output.apply(x) as tfl.SymbolicTensor;
-  startAt(output, meanColour);
+  startOutputAt(output, meanColour);
   return image;
 }
 
@@ -88,17 +88,4 @@ function enlarge(x: tfl.SymbolicTensor, index: number, [height, width]: Size): t
     ],
   });
   return crop.apply(large) as tfl.SymbolicTensor;
-}
-
-/** Sets the bias so that the layer gives `values` where its input is zero. */
-export function startAt(layer: tfl.layers.Layer, values: readonly number[]): void {
-  const [kernel] = layer.getWeights();
-  const bias = tf.tensor1d(
-    values.map((mean) => {
-      const inside = Math.min(Math.max(mean, 0.01), 0.99);
-      return Math.log(inside / (1 - inside));
-    }),
-  );
-  layer.setWeights([kernel!, bias]);
-  bias.dispose();
 }

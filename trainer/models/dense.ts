@@ -5,7 +5,7 @@ import { randomFor } from '../random.ts';
 import type { BuildAutoencoder } from './autoencoder.ts';
 import { glorot } from './blocks.ts';
 import { plainAutoencoder } from './conv.ts';
-import { startAt } from './decoder.ts';
+import { startOutputAt } from './output-bias.ts';
 
 /** float32 `[N, height, width, channels]` in [0, 1] -> the same; widths as `units`, then mirrored. */
 export const buildDense: BuildAutoencoder = (recipe, seed, { meanColour }) => {
@@ -29,7 +29,7 @@ export const buildDense: BuildAutoencoder = (recipe, seed, { meanColour }) => {
     kernelInitializer: glorot(random),
   });
   x = output.apply(x) as tfl.SymbolicTensor;
-  startAt(output, Array.from({ length: pixels }, () => meanColour).flat());
+  startOutputAt(output, meanColour);
   const reshape = tfl.layers.reshape({ name: 'unflatten', targetShape: shape });
   return plainAutoencoder(
     tfl.model({ name: 'autoencoder', inputs: image, outputs: reshape.apply(x) as tfl.SymbolicTensor }),

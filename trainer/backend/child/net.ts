@@ -1,7 +1,7 @@
 /** The net on which backends are compared: `trainer backend list`, and the training benchmark. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { buildConv } from '../../models/conv.ts';
+import { buildAutoencoder } from '../../models/build.ts';
 import { loadRecipe } from '../../recipe.ts';
 
 /** What {@link measureTraining} trains, in words. */
@@ -32,5 +32,6 @@ export async function measureTraining(seconds: number): Promise<number> {
 
 /** The model of the recipe `fundus`, its weights drawn from a fixed seed: float32 [N, 128, 128, 3] -> the same. */
 export async function fundusNet(): Promise<LayersModel> {
-  return buildConv(await loadRecipe('fundus', []), 1);
+  const recipe = await loadRecipe('fundus', []);
+  return buildAutoencoder(recipe, 1, { meanColour: [0.5, 0.5, 0.5], encoder: null }).model;
 }
