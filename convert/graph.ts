@@ -2,8 +2,16 @@ import { elements, type NumberArray, type Shape, sameShape, transposeData } from
 
 export type OnnxType = 'float32' | 'float64' | 'uint8' | 'int32' | 'int64' | 'bool';
 
-/** A node attribute: integers are plain numbers, floats are marked, since ONNX tells the two apart. */
-export type Attribute = number | string | readonly number[] | { readonly float: number };
+/**
+ * A node attribute: integers are plain numbers, floats are marked, since ONNX tells the two apart; `encoded` is a whole
+ * AttributeProto in base64, from a foreign file.
+ */
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly encoded: string };
 
 export interface Node {
   type: string;

@@ -1,4 +1,4 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as onnx from 'onnx-buf';
 import {
   type Attribute,
@@ -57,6 +57,7 @@ function attributeProto(name: string, value: Attribute): onnx.AttributeProto {
     });
   if (typeof value === 'number')
     return create(onnx.AttributeProtoSchema, { name, type: ATTRIBUTE.int, i: BigInt(value) });
+  if ('encoded' in value) return fromBinary(onnx.AttributeProtoSchema, Buffer.from(value.encoded, 'base64'));
   if ('float' in value)
     return create(onnx.AttributeProtoSchema, { name, type: ATTRIBUTE.float, f: value.float });
   return create(onnx.AttributeProtoSchema, { name, type: ATTRIBUTE.ints, ints: value.map(BigInt) });

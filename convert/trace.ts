@@ -75,6 +75,12 @@ export function trace(
   return serializeModel(mergeTraces(...graphs, BATCHES).finish({ keepInputs: true }));
 }
 
+/** Shapes of what `fn` returns, by name; nothing is computed. Every size of the inputs must be given. */
+export function traceShapes(fn: TracedFunction, inputs: readonly InputSpec[]): Record<string, Shape> {
+  const { outputs } = record(fn, inputs, BATCHES[0]);
+  return Object.fromEntries(outputs.map(({ name, entry }) => [name, entry.shape]));
+}
+
 /** What a function did with tensors of one batch size. */
 interface Recording {
   readonly batch: number;

@@ -2,6 +2,7 @@ import { ARITHMETIC } from './arithmetic.ts';
 import { CONVOLUTION } from './conv.ts';
 import { CONVOLUTION_GRADIENTS } from './convolution_gradients.ts';
 import { ELEMENTWISE } from './elementwise.ts';
+import { EMBEDDED } from './embedded.ts';
 import type { HandlerTable } from './handler.ts';
 import { INDEX } from './indexing.ts';
 import { MATRIX } from './matrix.ts';
@@ -26,4 +27,5 @@ export const KERNELS: HandlerTable = {
   ...POOL,
   ...RESIZE,
   ...NORM,
+  ...EMBEDDED,
 };

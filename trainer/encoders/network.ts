@@ -28,6 +28,8 @@ export interface Network {
   /** Pixels; `fixed`: any other size is resized to it. */
   readonly input: { readonly width: number; readonly height: number; readonly fixed: boolean };
   readonly scaling: Scaling;
+  /** Nothing states the scaling; it is a guess. */
+  readonly scalingIsAssumed: boolean;
   /** Whether gradients flow through it, as the perceptual loss needs. */
   readonly differentiable: boolean;
   /** float32 `[N, height, width, 3]`, scaled -> output at each tap, float32 `[N, h, w, c]`; plain TensorFlow.js. */
