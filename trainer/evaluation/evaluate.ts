@@ -7,6 +7,7 @@ import type { FoundReference } from './reference.ts';
 import { scoreLabelled } from './score-labelled.ts';
 import { summarize } from './summarize.ts';
 import type { Evaluation } from './types.ts';
+import { findWarnings } from './warnings/find.ts';
 
 export interface EvaluateLabelledOptions extends FoundReference {
   readonly seed: number;
@@ -25,9 +26,12 @@ export async function evaluateLabelled(
     signal: stop,
     onImage: bar.onImage,
   }).finally(bar.end);
-  return {
-    ...summarize(images, { refused, orderedBy, reference, seed }),
-    warnings: [],
-    unchecked: gap === null ? [] : [gap],
-  };
+  const evaluation = summarize(images, { refused, orderedBy, reference, seed });
+  const { threshold, calibration } = inspector.bundle.manifest;
+  const warnings = findWarnings({
+    ...{ images, refused, evaluation, threshold, reference, seed },
+    calibrationScores: calibration.scores,
+    alpha: threshold.rule.rule === 'conformal' ? threshold.rule.alpha : null,
+  });
+  return { ...evaluation, warnings, unchecked: gap === null ? [] : [gap] };
 }

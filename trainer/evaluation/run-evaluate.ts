@@ -1,7 +1,8 @@
 /** `trainer evaluate`: one bundle, labelled images, a report. */
-import { access, constants, mkdir, stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type Inspector, loadInspector } from '../../agent/inspect/inspect.ts';
+import { makeFolder } from '../../config/folder.ts';
 import { writeAtomically } from '../../convert/files.ts';
 import { EXECUTION } from '../calibrate.ts';
 import type { Console } from '../console.ts';
@@ -146,7 +147,7 @@ async function openOutFolder(folder: string): Promise<{ report: string; metrics:
         `${folder} holds a run or an evaluation already (${path.basename(file)}), and none is overwritten. Choose another --out, or delete it.`,
       );
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
