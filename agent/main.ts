@@ -7,7 +7,7 @@ import { readSettings, type SettingSources } from '../config/settings.ts';
 import { check } from './check.ts';
 import { imageRef, siteKey } from './deliver/identity.ts';
 import { StateFolderError } from './deliver/lock.ts';
-import { LedgerWriteError } from './deliver/transaction.ts';
+import { LedgerError } from './deliver/transaction.ts';
 import { describeBundle } from './describe.ts';
 import { BundleError } from './inspect/bundle.ts';
 import { loadInspector } from './inspect/inspect.ts';
@@ -139,7 +139,7 @@ try {
 /** Prints what went wrong, unless commander has done so, and gives the exit code. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const expected = [ConfigError, BundleError, StateFolderError, LedgerWriteError].some(
+  const expected = [ConfigError, BundleError, StateFolderError, LedgerError].some(
     (kind) => error instanceof kind,
   );
   const { message, stack } = error as Error;

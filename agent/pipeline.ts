@@ -5,7 +5,7 @@ import type { Alert } from '../config/topics.ts';
 import { REASONS, type UnscorableReason, type Verdict } from '../config/verdict.ts';
 import { type Capture, sameCapture } from './capture.ts';
 import type { Ledger } from './deliver/ledger.ts';
-import { LedgerWriteError } from './deliver/transaction.ts';
+import { LedgerError } from './deliver/transaction.ts';
 import type { Inspection } from './inspect/inspection.ts';
 
 /** How often a full disk or failing ledger is tried again, milliseconds. */
@@ -161,7 +161,7 @@ async function record(
       options.onCondition('disk-full', null);
       return verdict;
     } catch (error) {
-      if (!(error instanceof LedgerWriteError)) throw error;
+      if (!(error instanceof LedgerError)) throw error;
       options.onCondition(error.alert, error.message);
     }
     if (stop.aborted) return null;

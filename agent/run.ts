@@ -47,7 +47,7 @@ export interface RunContext {
 
 /**
  * Runs until `stop`, or with `once` until everything is handled.
- * @throws ConfigError, BundleError, StateFolderError, LedgerWriteError when it cannot start.
+ * @throws ConfigError, BundleError, StateFolderError, LedgerError when it cannot start.
  */
 export async function run(settings: AgentSettings, context: RunContext): Promise<void> {
   requireSettings(settings, 'bundle', 'watch.path');

@@ -17,9 +17,25 @@ const text = z.string();
 const folder = z.string();
 const natural = z.coerce.number().int().min(0);
 const positive = z.coerce.number().gt(0);
-const flag = z.union([z.boolean(), z.stringbool()]);
+const flag = z.union([z.boolean(), z.stringbool()], { error: 'expected true or false' });
+const SCHEMES = ['mqtt', 'mqtts', 'tcp', 'ssl', 'ws', 'wss'];
+const brokerUrl = z.url({
+  protocol: new RegExp(`^(${SCHEMES.join('|')})$`),
+  hostname: /./,
+  error: `expected SCHEME://HOST:PORT, where SCHEME is one of ${SCHEMES.join(', ')}`,
+});
 const patterns = z.preprocess((v) => (typeof v === 'string' ? v.split(',') : v), z.array(z.string().min(1)));
-const rule = z.preprocess((v) => (typeof v === 'string' ? JSON.parse(v) : v), settableRule.nullable());
+const rule = z.preprocess(parseRule, settableRule.nullable());
+
+/** On the command line and in the environment a rule is JSON. */
+function parseRule(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch (cause) {
+    throw new Error('expected JSON, such as {"rule": "quantile", "q": 0.99}', { cause });
+  }
+}
 
 function setting<S extends z.ZodType>(
   name: string,
@@ -28,13 +44,14 @@ function setting<S extends z.ZodType>(
   doc: string,
   more: { unit?: string; argument?: string | null } = {},
 ): Setting<S> {
-  const words = name.replace(/([a-z])([A-Z])/g, '$1.$2').toLowerCase();
+  const words = schema instanceof z.ZodEnum ? schema.options.join(', ') : undefined;
+  const spelt = name.replace(/([a-z])([A-Z])/g, '$1.$2').toLowerCase();
   return {
-    doc,
+    doc: words === undefined ? doc : `${doc} One of: ${words}.`,
     schema,
     default: value,
-    environment: `PLUMBLINE_${words.replaceAll('.', '_').toUpperCase()}`,
-    argument: more.argument === undefined ? words.replaceAll('.', '-') : more.argument,
+    environment: `PLUMBLINE_${spelt.replaceAll('.', '_').toUpperCase()}`,
+    argument: more.argument === undefined ? spelt.replaceAll('.', '-') : more.argument,
     ...(more.unit === undefined ? {} : { unit: more.unit }),
   };
 }
@@ -48,7 +65,7 @@ export const SETTINGS = {
     'threshold',
     rule,
     null,
-    'Threshold rule, such as {"rule": "conformal", "alpha": 0.01}. Unset: the one in the bundle. Changes apply live.',
+    `Threshold rule, such as {"rule": "conformal", "alpha": 0.01}; rules: ${settableRule.options.map((o) => o.shape.rule.value).join(', ')}. Unset: the one in the bundle. Changes apply live.`,
   ),
   'watch.path': setting(
     'watch.path',
@@ -80,7 +97,7 @@ export const SETTINGS = {
   }),
   'mqtt.url': setting(
     'mqtt.url',
-    z.union([z.literal(''), z.url({ protocol: /^(mqtts?|wss?|tcp|ssl)$/ })]),
+    z.union([z.literal(''), brokerUrl]),
     '',
     'Broker, such as mqtt://broker.example:1883. Empty: an embedded broker on loopback.',
     { argument: 'broker' },

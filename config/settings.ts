@@ -4,6 +4,7 @@ import convict from 'convict';
 import { parse } from 'yaml';
 import { type AgentSettings, SETTINGS, type Setting, type SettingKey } from './agent.ts';
 import { ConfigError } from './errors.ts';
+import { issueInWords } from './issues.ts';
 import { nearest } from './nearest.ts';
 
 export interface SettingSources {
@@ -46,7 +47,7 @@ function validated(key: SettingKey, value: unknown): unknown {
   try {
     const result = setting.schema.safeParse(value);
     if (result.success) return result.data;
-    problem = result.error.issues.map((i) => [...i.path, i.message].join(': ')).join('; ');
+    problem = result.error.issues.map((issue) => issueInWords(issue, value)).join('; ');
   } catch (error) {
     problem = (error as Error).message;
   }
@@ -89,9 +90,14 @@ function readFile(path: string): Record<string, unknown> {
   try {
     content = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new ConfigError(`Settings file ${path} cannot be read. Check the path and its permissions.`, {
-      cause,
-    });
+    const { code } = cause as NodeJS.ErrnoException;
+    const problem =
+      code === 'ENOENT'
+        ? 'is missing. Check the path given by --config'
+        : code === 'EISDIR'
+          ? 'is a folder. Name the file within it'
+          : `cannot be read (${code}). Check its permissions`;
+    throw new ConfigError(`Settings file ${path} ${problem}.`, { cause });
   }
   let values: unknown;
   try {
@@ -110,14 +116,26 @@ function readFile(path: string): Record<string, unknown> {
 function refuseUnknown(values: Record<string, unknown>, file: string, prefix = ''): void {
   for (const [name, value] of Object.entries(values)) {
     const key = prefix + name;
-    if (key in SETTINGS) continue;
-    if (keys.some((k) => k.startsWith(`${key}.`)) && typeof value === 'object' && value !== null) {
+    if (Object.hasOwn(SETTINGS, key) && !name.includes('.')) continue;
+    const within = keys.filter((k) => k.startsWith(`${key}.`));
+    if (within.length > 0 && typeof value === 'object' && value !== null && !Array.isArray(value)) {
       refuseUnknown(value as Record<string, unknown>, file, `${key}.`);
       continue;
     }
-    const near = nearest(key, keys);
-    throw new ConfigError(
-      `Unknown setting ${key} in ${file}.${near ? ` Did you mean ${near}?` : ''} All settings: docs/settings.md.`,
-    );
+    throw new ConfigError(`In ${file}: ${unknownSetting(key, within)} All settings: docs/settings.md.`);
   }
+}
+
+/** @param within the settings that have `key` as their group. */
+function unknownSetting(key: string, within: readonly string[]): string {
+  const nested = (k: string) => {
+    const [group, ...rest] = k.split('.');
+    return `${group}: { ${rest.join('.')}: ... }`;
+  };
+  if (within.length > 0)
+    return `${key} is a group of settings (${within.map((k) => k.slice(key.length + 1)).join(', ')}): write ${nested(within[0]!)}.`;
+  if (Object.hasOwn(SETTINGS, key)) return `Setting ${key} belongs within its group: write ${nested(key)}.`;
+  const groups = keys.flatMap((k) => (k.includes('.') ? [k.slice(0, k.indexOf('.'))] : []));
+  const near = nearest(key, [...groups, ...keys]);
+  return `Unknown setting ${key}.${near === undefined ? '' : ` Did you mean ${near}?`}`;
 }

@@ -108,6 +108,15 @@ export const reported = z.object({
   reason: z.string().nullable().describe('Why it was refused.'),
   source: z.enum(['bundle', 'file', 'mqtt']),
   threshold,
+  calibrationReview: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('Share of the calibration images, all of them good, that this threshold calls for review.'),
+  note: z
+    .string()
+    .nullable()
+    .describe('What follows from a threshold that calls all or none of the calibration images, in words.'),
   at: instant,
 });
 export type Reported = z.infer<typeof reported>;

@@ -1,6 +1,6 @@
 /** Desired settings as they come over MQTT: bytes from anybody who may publish there. */
 import type { z } from 'zod';
-import { settableRule } from '../../config/threshold.ts';
+import { issueInWords } from '../../config/issues.ts';
 import { desired, type Reported } from '../../config/topics.ts';
 import type { Thresholds } from './thresholds.ts';
 
@@ -8,6 +8,9 @@ import type { Thresholds } from './thresholds.ts';
 const MOST_BYTES = 16_384;
 /** Longest reason that is sent back, characters. */
 const MOST_REASON = 500;
+/** Of one of its parts. */
+const MOST_PROBLEM = 110;
+const EXPECTED = 'Expected {"id": "...", "threshold": {"rule": "conformal", "alpha": 0.02}} or the like.';
 
 /**
  * Applies a message on `config/desired` and returns what to answer on `config/reported`. Null for an empty one: so
@@ -23,13 +26,10 @@ export function answerDesired(payload: Uint8Array, thresholds: Thresholds): Repo
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
   } catch {
-    return refuse(
-      null,
-      'The message is no JSON in UTF-8. Expected {"id": "...", "threshold": {"rule": ...}}.',
-    );
+    return refuse(null, `The message is no JSON in UTF-8. ${EXPECTED}`);
   }
   const parsed = desired.safeParse(value);
-  if (!parsed.success) return refuse(idOf(value), parsed.error.issues.map(inWords).join('; '));
+  if (!parsed.success) return refuse(idOf(value), `${problems(parsed.error.issues, value)}. ${EXPECTED}`);
   return thresholds.apply({ rule: parsed.data.threshold, source: 'mqtt', id: parsed.data.id });
 }
 
@@ -39,9 +39,10 @@ function idOf(value: unknown): string | null {
   return parsed.success ? parsed.data.id : null;
 }
 
-function inWords({ path, message }: z.core.$ZodIssue): string {
-  const where = path.join('.');
-  if (where === 'threshold.rule')
-    return `threshold.rule: expected one of ${settableRule.options.map((o) => o.shape.rule.value).join(', ')}`;
-  return where === '' ? message : `${where}: ${message}`;
+/** The first ones: a hostile message has as many as it likes. */
+function problems(issues: readonly z.core.$ZodIssue[], value: unknown): string {
+  return issues
+    .slice(0, 3)
+    .map((issue) => issueInWords(issue, value).slice(0, MOST_PROBLEM))
+    .join('; ');
 }

@@ -10,7 +10,8 @@ import {
   type StoredThreshold,
   type ThresholdChange,
 } from '../deliver/ledgerThresholds.ts';
-import { LedgerWriteError } from '../deliver/transaction.ts';
+import { LedgerError } from '../deliver/transaction.ts';
+import { judge } from '../inspect/judge.ts';
 import { type Bounds, deriveBounds } from '../inspect/threshold.ts';
 
 export interface Change {
@@ -47,7 +48,7 @@ export interface ThresholdsOptions {
  * The threshold that was in force last, or the one of the bundle at the first start. Two things can change it while the
  * agent is down: a bundle with another calibration (the same rule then gives other bounds), and an edit of the settings.
  * `started` is what came of them; null when nothing changed.
- * @throws LedgerWriteError when the first revision cannot be written.
+ * @throws LedgerError when the first revision cannot be written.
  */
 export function openThresholds(options: ThresholdsOptions): {
   thresholds: Thresholds;
@@ -63,7 +64,7 @@ export function openThresholds(options: ThresholdsOptions): {
     const moved = underNewBundle(stored, manifest);
     stored = moved.stored;
     ledger.write({ revision: stored });
-    started = reported(stored, null, moved.refusal === null ? 'applied' : 'refused', moved.refusal);
+    started = reported(manifest, stored, null, moved.refusal === null ? 'applied' : 'refused', moved.refusal);
     log.info({ reported: started }, 'the bundle is another one: threshold derived anew');
   }
   const thresholds = control(options, stored);
@@ -80,6 +81,12 @@ export function openThresholds(options: ThresholdsOptions): {
 
 function control({ ledger, manifest }: ThresholdsOptions, first: StoredThreshold): Thresholds {
   let current = first;
+  const say = (
+    id: string | null,
+    outcome: Reported['outcome'],
+    reason: string | null,
+    source: Reported['source'],
+  ) => reported(manifest, current, id, outcome, reason, source);
 
   function change({ rule, source, id }: Change, settingsRule?: ThresholdRule | null): Reported {
     const conclude = (outcome: Reported['outcome'], reason: string | null, revision?: StoredThreshold) => {
@@ -90,7 +97,7 @@ function control({ ledger, manifest }: ThresholdsOptions, first: StoredThreshold
       };
       ledger.write(write);
       current = revision ?? current;
-      return reported(current, id, outcome, reason, source);
+      return say(id, outcome, reason, source);
     };
     try {
       if (sameRule(rule, current.threshold.rule)) return conclude('unchanged', null);
@@ -104,30 +111,40 @@ function control({ ledger, manifest }: ThresholdsOptions, first: StoredThreshold
       const threshold = { rule, ...bounds, revision: current.threshold.revision + 1 };
       return conclude('applied', null, { threshold, source, bundle: manifest.digest });
     } catch (error) {
-      if (!(error instanceof LedgerWriteError)) throw error;
-      return reported(current, id, 'refused', error.message, source);
+      if (!(error instanceof LedgerError)) throw error;
+      return say(id, 'refused', error.message, source);
     }
   }
 
   return {
     current: () => current.threshold,
     apply(wanted) {
-      const before = wanted.id === null ? null : ledger.answered(wanted.id, wanted.rule);
+      const { id, rule, source } = wanted;
+      let before: ReturnType<LedgerThresholds['answered']>;
+      try {
+        before = id === null ? null : ledger.answered(id, rule);
+      } catch (error) {
+        if (!(error instanceof LedgerError)) throw error;
+        return say(id, 'refused', error.message, source);
+      }
       if (before === null) return change(wanted);
-      if (before.outcome === 'refused')
-        return reported(current, wanted.id, 'refused', before.reason, wanted.source);
-      const reason = sameRule(wanted.rule, current.threshold.rule)
+      if (before.outcome === 'refused') return say(id, 'refused', before.reason, source);
+      const reason = sameRule(rule, current.threshold.rule)
         ? null
         : 'This id was answered before, and a newer change holds. To apply it again, send it with a new id.';
-      return reported(current, wanted.id, 'unchanged', reason, wanted.source);
+      return say(id, 'unchanged', reason, source);
     },
     applySettings(rule) {
       const source = rule === null ? 'bundle' : 'file';
-      if (sameRule(ledger.settingsRule() ?? null, rule))
-        return reported(current, null, 'unchanged', null, source);
+      try {
+        if (sameRule(ledger.settingsRule() ?? null, rule)) return say(null, 'unchanged', null, source);
+      } catch (error) {
+        if (!(error instanceof LedgerError)) throw error;
+        return say(null, 'refused', error.message, source);
+      }
       return change({ rule: rule ?? manifest.threshold.rule, source, id: null }, rule);
     },
-    refuse: (source, id, reason) => reported(current, id, 'refused', reason, source),
+    refuse: (source, id, reason) => say(id, 'refused', reason, source),
   };
 }
 
@@ -160,12 +177,35 @@ function sameRule(a: ThresholdRule | null, b: ThresholdRule | null): boolean {
 }
 
 function reported(
+  { calibration: { scores } }: ThresholdsOptions['manifest'],
   stored: StoredThreshold,
   id: string | null,
   outcome: Reported['outcome'],
   reason: string | null,
   source: Reported['source'] = stored.source,
 ): Reported {
-  const at = new Date().toISOString();
-  return { schema: 'plumbline/reported/1', id, outcome, reason, source, threshold: stored.threshold, at };
+  const { threshold } = stored;
+  const called = scores.filter((score) => judge(score, threshold, scores).verdict === 'review').length;
+  return {
+    schema: 'plumbline/reported/1',
+    id,
+    outcome,
+    reason,
+    source,
+    threshold,
+    calibrationReview: called / scores.length,
+    note: noteOn(threshold, called, scores),
+    at: new Date().toISOString(),
+  };
+}
+
+/** In words, when a threshold calls all or none of the good images that it was calibrated on; else null. */
+function noteOn({ upper }: Threshold, called: number, scores: readonly number[]): string | null {
+  const n = scores.length;
+  if (called === n)
+    return `This threshold calls every one of the ${n} calibration images for review, and they are good: expect that of nearly every capture.`;
+  if (called > 0) return null;
+  const largest = scores[n - 1]!;
+  const times = largest > 0 && upper > largest ? `, ${(upper / largest).toPrecision(3)} times that` : '';
+  return `This threshold calls none of the ${n} calibration images for review: the largest of their scores is ${largest.toPrecision(4)}, the threshold ${upper.toPrecision(4)}${times}. A departure that scores less goes unseen.`;
 }

@@ -23,7 +23,7 @@ export interface Ledger {
   /**
    * Writes capture, verdict and outbox row in one transaction, on disk when it returns. A capture that has a record
    * keeps it: that one is returned and `makeVerdict` is not called. `seq` counts up by one, without gaps.
-   * @throws LedgerWriteError when the disk is full or failing; nothing was written then.
+   * @throws LedgerError when the disk is full or failing; nothing was written then.
    */
   record(capture: Capture, contentSha256: string | null, makeVerdict: (seq: number) => Verdict): Verdict;
   /** The same for several captures in one transaction, in order: all or none. */

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Threshold, ThresholdRule } from '../../config/threshold.ts';
 import type { Reported } from '../../config/topics.ts';
-import { transaction } from './transaction.ts';
+import { reading, transaction } from './transaction.ts';
 
 export interface StoredThreshold {
   readonly threshold: Threshold;
@@ -31,11 +31,11 @@ export interface ThresholdChange {
 export interface LedgerThresholds {
   /** The newest revision; null in a new ledger. */
   current(): StoredThreshold | null;
-  /** The rule that the settings held when last looked at; undefined when never. */
+  /** The rule that the settings held when last looked at; undefined when never. @throws LedgerError */
   settingsRule(): ThresholdRule | null | undefined;
-  /** The answer that was given to this id with this rule; null when it is new. */
+  /** The answer that was given to this id with this rule; null when it is new. @throws LedgerError */
   answered(id: string, rule: ThresholdRule): Pick<Answer, 'outcome' | 'reason'> | null;
-  /** @throws LedgerWriteError when the disk is full or failing; nothing was written then. */
+  /** @throws LedgerError when the disk is full or failing; nothing was written then. */
   write(change: ThresholdChange): void;
 }
 
@@ -71,11 +71,15 @@ export function ledgerThresholds(database: DatabaseSync): LedgerThresholds {
       };
     },
     settingsRule() {
-      const row = fact.get('settings-rule') as { value: string } | undefined;
+      const row = reading('read the threshold of the settings', () => fact.get('settings-rule')) as
+        | { value: string }
+        | undefined;
       return row === undefined ? undefined : (JSON.parse(row.value) as ThresholdRule | null);
     },
     answered: (id, rule) =>
-      (answer.get(id, canonicalRule(rule)) as Pick<Answer, 'outcome' | 'reason'> | undefined) ?? null,
+      (reading('read earlier answers', () => answer.get(id, canonicalRule(rule))) as
+        | Pick<Answer, 'outcome' | 'reason'>
+        | undefined) ?? null,
     write: (change) =>
       transaction(database, 'write down a threshold', () => {
         const now = Date.now();

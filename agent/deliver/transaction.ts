@@ -2,9 +2,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Alert } from '../../config/topics.ts';
 
-/** The ledger could not be written and stands as before. Stop scoring, raise `alert`, try again later. */
-export class LedgerWriteError extends Error {
-  override readonly name = 'LedgerWriteError';
+/** The ledger could not be read or written and stands as before. Stop scoring, raise `alert`, try again later. */
+export class LedgerError extends Error {
+  override readonly name = 'LedgerError';
   readonly alert: Extract<Alert, 'disk-full' | 'ledger-failing'>;
   constructor(alert: 'disk-full' | 'ledger-failing', message: string, options?: ErrorOptions) {
     super(message, options);
@@ -17,7 +17,7 @@ const SQLITE_FULL = 13;
 
 /**
  * Runs `body` between BEGIN IMMEDIATE and COMMIT; rolled back when it throws.
- * @throws LedgerWriteError when SQLite cannot write; whatever else `body` throws.
+ * @throws LedgerError when SQLite cannot write; whatever else `body` throws.
  */
 export function transaction<T>(database: DatabaseSync, operation: string, body: () => T): T {
   try {
@@ -27,7 +27,19 @@ export function transaction<T>(database: DatabaseSync, operation: string, body: 
     return result;
   } catch (cause) {
     rollBack(database);
-    throw asWriteError(operation, cause);
+    throw asLedgerError(operation, cause);
+  }
+}
+
+/**
+ * Runs `body`, which only reads.
+ * @throws LedgerError when SQLite cannot read; whatever else `body` throws.
+ */
+export function reading<T>(operation: string, body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    throw asLedgerError(operation, cause);
   }
 }
 
@@ -41,10 +53,10 @@ function rollBack(database: DatabaseSync): void {
   }
 }
 
-function asWriteError(operation: string, cause: unknown): unknown {
+function asLedgerError(operation: string, cause: unknown): unknown {
   if (!(cause instanceof Error) || !('errcode' in cause) || typeof cause.errcode !== 'number') return cause;
   const full = (cause.errcode & 0xff) === SQLITE_FULL;
-  return new LedgerWriteError(
+  return new LedgerError(
     full ? 'disk-full' : 'ledger-failing',
     full
       ? `Cannot ${operation}: no space left in the state folder. Make space; nothing is lost meanwhile.`

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { answerDesired } from '../../agent/control/desired.ts';
@@ -150,18 +151,20 @@ test('what is no desired configuration is refused with a reason, whatever it hol
   const cases: [Reported | null, string | null, RegExp][] = [
     [raw('not json'), null, /no JSON in UTF-8/],
     [raw(Buffer.from([0x22, 0xff, 0x22])), null, /no JSON in UTF-8/],
-    [raw('null'), null, /expected object/],
+    [raw('null'), null, /^expected an object, .*but it is nothing\. Expected \{"id"/],
     [raw('['.repeat(9000)), null, /no JSON/],
     [raw(`"${'x'.repeat(20_000)}"`), null, /20002 bytes; at most 16384/],
-    [say({ threshold: QUANTILE }), null, /id: .*expected string/],
-    [say({ id: '', threshold: QUANTILE }), null, /id: /],
+    [say({ threshold: QUANTILE }), null, /^id: missing; expected a text\. /],
+    [say({ id: 'a3' }), 'a3', /^threshold: missing; expected an object/],
+    [say({ id: 5, threshold: [] }), null, /^id: .* a text, but it is a whole number; threshold: .*a list/],
+    [say({ id: '', threshold: QUANTILE }), null, /^id: must not be empty/],
     [say({ id: 'd1' }), 'd1', /threshold/],
     [
       say({ id: 'd2', threshold: { rule: 'magic' } }),
       'd2',
       /threshold\.rule: expected one of conformal, mean-std, quantile, z-score, mad, fixed/,
     ],
-    [say({ id: 'd3', threshold: { rule: 'quantile', q: 2 } }), 'd3', /threshold\.q: .*<1/],
+    [say({ id: 'd3', threshold: { rule: 'quantile', q: 2 } }), 'd3', /threshold\.q: must be less than 1/],
     [say({ id: 'd4', threshold: { ...QUANTILE, p: 1 } }), 'd4', /"p"/],
     [say({ id: 'd5', threshold: QUANTILE, other: 1 }), 'd5', /"other"/],
     [raw('{"id":"d6","threshold":{"rule":"fixed","value":1e999}}'), 'd6', /threshold\.value/],
@@ -170,10 +173,49 @@ test('what is no desired configuration is refused with a reason, whatever it hol
     assert.deepEqual([answer?.outcome, answer?.id, answer?.source], ['refused', id, 'mqtt'], String(reason));
     assert.match(answer?.reason ?? '', reason);
     assert.ok((answer?.reason ?? '').length <= 500);
+    assert.doesNotMatch(answer?.reason ?? '', /Invalid|Too (small|big)|undefined|Unrecognized/);
   }
   assert.equal(raw(''), null, 'a cleared retained message');
   assert.equal(thresholds.current(), before);
   end();
+});
+
+test('a threshold that calls all or none of the calibration images is applied, and said to', async (t) => {
+  const { started, say, end } = await start(temporaryFolder(t), QUANTILE);
+  const told = (r: Reported | null) => [r?.outcome, r?.calibrationReview, r?.note];
+  assert.deepEqual(told(started), ['applied', 49 / 99, null]);
+  const all = say({ id: 'd1', threshold: fixed(0.5) });
+  assert.deepEqual(told(all).slice(0, 2), ['applied', 1]);
+  assert.match(all?.note ?? '', /every one of the 99 calibration images for review/);
+  const none = say({ id: 'd2', threshold: fixed(990) });
+  assert.deepEqual(told(none).slice(0, 2), ['applied', 0]);
+  assert.match(
+    none?.note ?? '',
+    /none of the 99 .* largest of their scores is 99\.00, .*990\.0, 10\.0 times that/,
+  );
+  const refused = say({ id: 'd3', threshold: IMPOSSIBLE });
+  assert.deepEqual(told(refused), ['refused', 0, none?.note], 'about the one in force');
+  assert.ok(reportedSchema.safeParse(refused).success);
+  end();
+});
+
+test('a ledger that cannot be read refuses what is desired, and the agent lives', async (t) => {
+  const state = temporaryFolder(t);
+  const agent = await start(state);
+  const other = new DatabaseSync(join(state, 'ledger.sqlite'));
+  other.exec('ALTER TABLE answers RENAME TO elsewhere');
+  const answer = agent.say({ id: 'd1', threshold: fixed(7) });
+  assert.deepEqual(short(answer), ['refused', 'd1', 'mqtt', 1, bundle().threshold.upper]);
+  assert.match(answer?.reason ?? '', /Cannot read earlier answers: .*Check the disk/);
+  other.exec('ALTER TABLE elsewhere RENAME TO answers; ALTER TABLE facts RENAME TO elsewhere');
+  assert.match(
+    agent.thresholds.applySettings(fixed(7)).reason ?? '',
+    /Cannot read the threshold of the settings/,
+  );
+  other.exec('ALTER TABLE elsewhere RENAME TO facts');
+  other.close();
+  assert.deepEqual(short(agent.say({ id: 'd1', threshold: fixed(7) })), ['applied', 'd1', 'mqtt', 2, 7]);
+  agent.end();
 });
 
 /** A settings file that is watched; `next` gives the following report. */

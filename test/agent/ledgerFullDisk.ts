@@ -5,7 +5,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openLedger } from '../../agent/deliver/ledger.ts';
-import { LedgerWriteError } from '../../agent/deliver/transaction.ts';
+import { LedgerError } from '../../agent/deliver/transaction.ts';
 import { capture, verdictOn } from './verdictFixture.ts';
 
 const state = process.argv[2]!;
@@ -35,7 +35,7 @@ ledger.close();
 console.log(
   JSON.stringify({
     recorded,
-    alert: failure instanceof LedgerWriteError ? failure.alert : String(failure),
+    alert: failure instanceof LedgerError ? failure.alert : String(failure),
     message: (failure as Error).message,
     leftNothing,
     afterwards,

@@ -25,6 +25,8 @@ const REPORTED: Reported = {
   id: 'd1',
   outcome: 'applied',
   reason: null,
+  calibrationReview: 0.05,
+  note: null,
   source: 'mqtt',
   threshold: INFO.threshold,
   at: '2026-01-02T03:04:05.678Z',

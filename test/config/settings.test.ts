@@ -45,6 +45,65 @@ test('an unknown key is refused with the nearest known one', () => {
   );
 });
 
+test('an unknown group is refused with the nearest known one; a known one with what belongs into it', () => {
+  const saying = (content: string) => {
+    const file = settingsFile('group.yaml', content);
+    try {
+      readSettings({ file, environment: {} });
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return assert.fail(`${content} was accepted`);
+  };
+  assert.match(saying('wach: {path: x}\n'), /Unknown setting wach\. Did you mean watch\?/);
+  assert.match(saying('mqt:\n  url: x\n'), /Did you mean mqtt\?/);
+  assert.match(
+    saying('watch: /captures\n'),
+    /watch is a group of settings \(path, .*write watch: \{ path: \.\.\. \}/,
+  );
+  assert.match(saying('watch: [/captures]\n'), /watch is a group/);
+  assert.match(
+    saying('watch.path: /captures\n'),
+    /watch\.path belongs within its group: write watch: \{ path:/,
+  );
+  assert.match(saying('toString: x\n'), /Unknown setting toString\./);
+  assert.doesNotMatch(saying('completely-different: x\n'), /Did you mean/);
+});
+
+test('a settings file that is missing is said to be, and a folder to be one', () => {
+  const at = (file: string) => () => readSettings({ file, environment: {} });
+  assert.throws(at(path.join(folder, 'none.yaml')), /none\.yaml is missing\. .*--config/);
+  assert.throws(at(folder), /is a folder/);
+});
+
+test('a broker is given by one of the schemes spoken, which a refusal lists', () => {
+  const read = (url: string) => readSettings({ environment: {}, arguments: { 'mqtt.url': url } })['mqtt.url'];
+  for (const url of ['mqtt://a', 'mqtts://a:8883', 'ws://a/mqtt', 'wss://a', 'tcp://10.0.0.1', 'ssl://a', ''])
+    assert.equal(read(url), url);
+  for (const url of ['http://x', 'localhost', 'localhost:1883', 'mqtt://', 'mqtt:x'])
+    assert.throws(() => read(url), /one of mqtt, mqtts, tcp, ssl, ws, wss/, url);
+});
+
+test('what is wrong with a value is said in words, not in those of a library', () => {
+  const said = (settings: Record<string, string>) => {
+    try {
+      readSettings({ environment: {}, arguments: settings });
+    } catch (error) {
+      assert.doesNotMatch((error as Error).message, /Invalid|Too (small|big)|undefined|NaN|JSON at/);
+      return (error as Error).message;
+    }
+    return assert.fail(`${JSON.stringify(settings)} was accepted`);
+  };
+  assert.match(said({ 'watch.settle': 'soon' }), /"soon": expected a number/);
+  assert.match(said({ 'scorer.threads': '1.5' }), /expected a whole number/);
+  assert.match(said({ 'scorer.threads': '0' }), /must be at least 1/);
+  assert.match(said({ 'log.level': 'loud' }), /expected one of fatal, error, warn/);
+  assert.match(said({ 'log.paths': 'perhaps' }), /expected true or false/);
+  assert.match(said({ site: 'a/b' }), /letters, digits/);
+  assert.match(said({ threshold: 'quantile' }), /expected JSON, such as/);
+  assert.match(said({ threshold: '{"rule":"magic"}' }), /rule: expected one of conformal/);
+});
+
 test('a wrong value names the setting, what came and what it means', () => {
   assert.throws(
     () => readSettings({ environment: {}, arguments: { 'watch.settle': 'soon' } }),
