@@ -114,6 +114,7 @@ function checkHeader(reader: ByteReader, file: Uint8Array): void {
     throw new Error(
       'this is a .pth file of PyTorch 1.6 or later (a zip archive); only the format before that is read here',
     );
+  if (file[0] !== 0x80) throw new Error('this is not a .pth file: its magic number is missing');
   const nothing = { globals: NO_GLOBALS, persistent: notExpected };
   if (readPickle(reader, nothing) !== MAGIC)
     throw new Error('this is not a .pth file: its magic number is missing');
