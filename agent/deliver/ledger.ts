@@ -1,12 +1,13 @@
 /** The ledger: what was captured, judged, and delivered. One SQLite file; what it returned from is on disk. */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeFolder } from '../../config/folder.ts';
 import type { Verdict, VerdictWord } from '../../config/verdict.ts';
 import type { Capture } from '../capture.ts';
 import { type LedgerOutbox, ledgerOutbox } from './ledgerOutbox.ts';
 import { type LedgerThresholds, ledgerThresholds } from './ledgerThresholds.ts';
-import { lockStateFolder, StateFolderError } from './lock.ts';
+import { type LockOptions, lockStateFolder, StateFolderError } from './lock.ts';
 import { migrate } from './schema.ts';
 import { transaction } from './transaction.ts';
 
@@ -40,19 +41,19 @@ export interface Ledger {
 
 /**
  * Opens the ledger in `stateFolder`, which is made when it is missing, and keeps other agents out of it.
- * @param patience how long to wait for another agent on the same folder to end, milliseconds.
+ * @param waiting how to wait for another agent on the same folder to end.
  * @throws StateFolderError when another agent uses the folder, or the ledger is of a newer agent, or damaged.
  */
-export async function openLedger(stateFolder: string, patience?: number): Promise<Ledger> {
+export async function openLedger(stateFolder: string, waiting: LockOptions = {}): Promise<Ledger> {
   try {
-    mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+    await makeFolder(stateFolder, 0o700);
   } catch (cause) {
     throw new StateFolderError(
       `State folder ${stateFolder} cannot be made: ${(cause as Error).message}. Check state.path and its permissions.`,
       { cause },
     );
   }
-  const lock = await lockStateFolder(stateFolder, patience);
+  const lock = await lockStateFolder(stateFolder, waiting);
   try {
     const database = openDatabase(join(stateFolder, 'ledger.sqlite'));
     const close = () => {

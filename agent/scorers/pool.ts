@@ -28,6 +28,8 @@ export interface PoolOptions {
   readonly log: Logger;
   /** Called on changes; `null` when processes start again. */
   readonly onCondition: (code: 'scorer-failing', message: string | null) => void;
+  /** Called with the processes that run, whenever one is started. */
+  readonly onProcesses?: (pids: readonly number[]) => void;
 }
 
 export interface Pool {
@@ -100,6 +102,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         onEnd: (end) => over(slot, end),
       },
     );
+    options.onProcesses?.(slots.flatMap(({ process }) => process?.pid ?? []));
   };
 
   const ready = (slot: Slot, loaded: Manifest) => {

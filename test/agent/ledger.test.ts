@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { captureId, imageRef, siteKey } from '../../agent/deliver/identity.ts';
 import { openLedger } from '../../agent/deliver/ledger.ts';
-import { lockStateFolder, StateFolderError } from '../../agent/deliver/lock.ts';
+import { type Holder, lockStateFolder, StateFolderError } from '../../agent/deliver/lock.ts';
 import { capture, DEVICE, KEY, verdictOn } from './verdictFixture.ts';
 
 function folder(t: TestContext): string {
@@ -197,11 +197,16 @@ test('a second agent on the same state folder is refused, until the first is gon
   t.after(() => child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   child.stdout.resume();
-  await assert.rejects(openLedger(state, 150), (error: Error) => {
+  const said: unknown[] = [];
+  const onWait = (holder: Holder | null, patience: number) => said.push(holder?.pid, holder?.since, patience);
+  await assert.rejects(openLedger(state, { patience: 150, onWait }), (error: Error) => {
     assert.ok(error instanceof StateFolderError);
-    assert.match(error.message, /Another agent uses the state folder.*state\.path/);
+    const who = `process ${child.pid}, since ${said[1]}`;
+    assert.match(error.message, new RegExp(`Another agent \\(${who}\\) uses the state folder.*state\\.path`));
     return true;
   });
+  assert.deepEqual([said[0], said[2], said.length], [child.pid, 150, 3], 'said once');
+  await assert.rejects(openLedger(state, { stop: AbortSignal.abort() }), StateFolderError);
   const successor = openLedger(state);
   child.kill('SIGKILL');
   (await successor).close();
@@ -210,11 +215,12 @@ test('a second agent on the same state folder is refused, until the first is gon
 test('a lock is free again once released, and a state folder that cannot be had is named', async (t) => {
   const state = folder(t);
   const lock = await lockStateFolder(state);
-  await assert.rejects(lockStateFolder(state, 0), StateFolderError);
+  await assert.rejects(lockStateFolder(state, { patience: 0 }), StateFolderError);
   lock.release();
-  (await lockStateFolder(state, 0)).release();
+  (await lockStateFolder(state, { patience: 0 })).release();
   writeFileSync(join(state, 'file'), '');
   await assert.rejects(openLedger(join(state, 'file')), /State folder .* cannot be made: .*state\.path/);
+  await assert.rejects(openLedger('/proc/plumbline/state'), /State folder .* cannot be made: .*state\.path/);
 });
 
 test('a ledger of a newer agent, of another program, or damaged is refused', async (t) => {
@@ -226,7 +232,7 @@ test('a ledger of a newer agent, of another program, or damaged is refused', asy
       assert.match(error.message, message);
       return true;
     });
-    await lockStateFolder(state, 0).then((lock) => lock.release()); // not kept by the one that was refused
+    await lockStateFolder(state, { patience: 0 }).then((lock) => lock.release()); // not kept by the one that was refused
   };
   const sql = (statements: string) => (path: string) => {
     const database = new DatabaseSync(path);
