@@ -1,75 +1,96 @@
-/** The answer in a few sentences, made from the figures. */
-import { percent } from '../console.ts';
-import type { Metrics } from '../metrics.ts';
+/** The answer in a headline and three sentences, made from the figures. */
+import type { Baseline, Rate } from '../evaluation/types.ts';
+import type { EvaluationMetrics } from '../metrics.ts';
+import { counted, figure, ofHundred, share } from './numbers.ts';
 
-/** Plain sentences; the first one is the answer. */
-export function conclude(metrics: Metrics): string[] {
-  return [...ranking(metrics), ...counts(metrics), ...baselines(metrics), ...conditions(metrics)];
-}
+/** `weak`: better than chance, but no better than a trivial rule. */
+export type Usable = 'yes' | 'weak' | 'no' | 'unknown';
 
-/** What the test images show: `weak` is better than chance, but no better than a trivial rule. */
-export function usable({ evaluation }: Metrics): 'yes' | 'weak' | 'no' | 'unknown' {
+/** What the labelled images show. */
+export function usable({ evaluation, calibration }: EvaluationMetrics): Usable {
   if (!evaluation?.auroc) return 'unknown';
-  const { low, value } = evaluation.auroc;
-  if (low <= 0.5) return 'no';
-  return evaluation.baselines.some(({ auroc }) => auroc >= value) ? 'weak' : 'yes';
+  const { auroc, detection, falseAlarms } = evaluation;
+  // A two-sided rule may catch what scores too small: its worth shows in what it calls, not in the ranking.
+  if (calibration.threshold.lower !== null && auroc.low <= 0.5)
+    return detection.low > falseAlarms.high ? 'yes' : 'no';
+  if (auroc.low <= 0.5) return 'no';
+  return (bestBaseline(evaluation.baselines)?.auroc ?? 0) >= auroc.value ? 'weak' : 'yes';
 }
 
-function ranking(metrics: Metrics): string[] {
+/** The verdict on the model, in one line. */
+export function headline(metrics: EvaluationMetrics): string {
   const { evaluation } = metrics;
-  if (evaluation === null || evaluation.auroc === null)
-    return [
-      evaluation === null
-        ? 'Whether this model finds poor captures is not known: it was not tested on any.'
-        : 'Whether this model finds poor captures is not known: the test folder has only one of good and poor images.',
-      'Give labelled test images with --test DIR (folders DIR/good and DIR/poor) before relying on it.',
-    ];
-  const { value, low, high } = evaluation.auroc;
-  const figures = `AUROC ${value.toFixed(2)}, 95 % interval ${low.toFixed(2)} to ${high.toFixed(2)}; 0.5 is chance`;
-  if (high < 0.5)
-    return [
-      `This model ranks the wrong way round: poor captures score lower than good ones (${figures}). Do not use it.`,
-    ];
-  if (low <= 0.5)
-    return [
-      `This model does not separate poor from good captures better than chance (${figures}). Do not use it.`,
-    ];
-  return [`This model ranks poor captures above good ones (${figures}).`];
+  const subject = 'training' in metrics ? 'Trained and calibrated' : 'Calibrated';
+  if (evaluation === null) return `${subject}, not yet tested on poor captures`;
+  if (evaluation.auroc === null) {
+    if (evaluation.images.length === 0) return 'Not tested: not one labelled image could be scored';
+    return `Tested on ${evaluation.detection.count === 0 ? 'good' : 'poor'} captures only: that shows little`;
+  }
+  if (usable(metrics) === 'yes') return 'It tells poor captures from good ones better than chance';
+  if (usable(metrics) === 'weak') return 'It beats chance, but a trivial rule does as well or better';
+  return evaluation.auroc.high < 0.5
+    ? 'It ranks the wrong way round: poor captures look more normal to it than good ones. Do not use it'
+    : 'It does not tell poor captures from good ones better than chance. Do not use it';
 }
 
-function counts({ evaluation }: Metrics): string[] {
-  if (evaluation === null) return [];
-  const { detection, falseAlarms } = evaluation;
-  const said: string[] = [];
-  if (detection.count > 0) said.push(`${detection.hits} of ${detection.count} poor test captures for review`);
-  if (falseAlarms.count > 0) said.push(`${falseAlarms.hits} of ${falseAlarms.count} good ones by mistake`);
-  return said.length === 0 ? [] : [`At its threshold it calls ${said.join(', and ')}.`];
+/** Three sentences: what is called of good captures, what of poor ones, and what a trivial rule would do. */
+export function conclude(metrics: EvaluationMetrics): [string, string, string] {
+  return [aboutGood(metrics), aboutPoor(metrics), aboutRules(metrics)];
 }
 
-function baselines({ evaluation }: Metrics): string[] {
-  const best = evaluation?.baselines.toSorted((a, b) => b.auroc - a.auroc)[0];
-  if (!evaluation?.auroc || best === undefined) return [];
-  const name = `${best.name.toLowerCase()} alone (${best.rule})`;
-  const figure = best.auroc.toFixed(2);
-  return [
-    best.auroc >= evaluation.auroc.value
-      ? `A trivial rule does ${best.auroc > evaluation.auroc.value ? 'better' : 'as well'}: ${name} reaches AUROC ${figure}.`
-      : `The best trivial rule, ${name}, reaches AUROC ${figure}.`,
-  ];
-}
-
-function conditions({ calibration, training, recipe, evaluation }: Metrics): string[] {
-  const said: string[] = [];
+function aboutGood({ evaluation, calibration }: EvaluationMetrics): string {
+  if (evaluation !== null && evaluation.falseAlarms.count > 0)
+    return sentence(evaluation.falseAlarms, 'good', 'called for review');
   const { falseAlarms, images } = calibration;
-  if (falseAlarms !== null)
-    said.push(
-      `On average at most ${percent(falseAlarms.promised)} of good captures like those it was calibrated on are called for review by mistake; with ${images.length} calibration images the rate of this very model may lie between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}.`,
-    );
-  if (training.interrupted)
-    said.push(`Training was interrupted after ${training.history.length} of ${recipe.epochs} epochs.`);
-  if (evaluation !== null && evaluation.leaked.length > 0)
-    said.push(
-      `${evaluation.leaked.length} test images are also in the training folder: the test figures are too good by that.`,
-    );
-  return said;
+  return falseAlarms === null
+    ? 'How many good captures it calls for review by mistake is not known: it was tested on none, and its threshold promises no rate.'
+    : `Of 100 good captures at most ${hundred(falseAlarms.promised)} should be called for review: so it was calibrated, on ${counted(images.length, 'image')}, but it was not tested.`;
 }
+
+function aboutPoor({ evaluation }: EvaluationMetrics): string {
+  if (evaluation !== null && evaluation.detection.count > 0)
+    return sentence(evaluation.detection, 'poor', 'caught');
+  return 'Whether it finds poor captures is not known: give labelled test images of both kinds before relying on it.';
+}
+
+/** Small tests are counted, larger ones brought to 100; what was never or always seen is not called impossible or sure. */
+function sentence({ hits, count, value, low, high }: Rate, label: string, done: string): string {
+  if (count === 1) return `The one ${label} test capture is ${hits === 1 ? '' : 'not '}${done}.`;
+  if (hits === 0)
+    return `None of the ${count} ${label} test captures is ${done}; of 100 others up to ${Math.ceil(high * 100)} may be.`;
+  if (hits === count)
+    return `All ${count} ${label} test captures are ${done}; of 100 others at least ${Math.floor(low * 100)} should be.`;
+  const is = hits === 1 ? 'is' : 'are';
+  if (count < 30) return `Of the ${count} ${label} test captures ${hits} ${is} ${done}.`;
+  const number = ofHundred(value);
+  const verb = number.endsWith(' 1') ? 'is' : 'are';
+  return `Of 100 ${label} captures ${number} ${verb} ${done} (${hits} of ${count} in the test; 95 % interval ${share(low)} to ${share(high)}).`;
+}
+
+function aboutRules({ evaluation }: EvaluationMetrics): string {
+  if (!evaluation?.auroc)
+    return 'It could not be set beside trivial rules: that needs good and poor captures.';
+  const { auroc, baselines } = evaluation;
+  const best = bestBaseline(baselines);
+  const shown = `Shown a good and a poor capture, it gives the poor one the higher score ${inHundred(auroc.value)} (AUROC ${figure(auroc.value, 2)})`;
+  if (best === null) return `${shown}; no trivial rule could be set beside it.`;
+  const rule = `${best.name.toLowerCase()} (${best.rule})`;
+  if (best.auroc <= 0.5) return `${shown}; no trivial rule does better than chance.`;
+  return best.auroc >= auroc.value
+    ? `${shown}; a trivial rule does ${best.auroc > auroc.value ? 'better' : 'as well'}: ${rule}, ${inHundred(best.auroc)}.`
+    : `${shown}; the nearest trivial rule, ${rule}, ${inHundred(best.auroc)}.`;
+}
+
+/** The trivial rule that ranks best; null: none could be measured. */
+export function bestBaseline(baselines: readonly Baseline[]): (Baseline & { readonly auroc: number }) | null {
+  const known = baselines.flatMap(({ auroc, ...rest }) => (auroc === null ? [] : [{ ...rest, auroc }]));
+  return known.toSorted((a, b) => b.auroc - a.auroc)[0] ?? null;
+}
+
+const inHundred = (value: number): string => {
+  if (value >= 1) return 'every time';
+  if (value <= 0) return 'not once';
+  return `${ofHundred(value)} ${ofHundred(value).endsWith(' 1') ? 'time' : 'times'} in 100`;
+};
+
+const hundred = (value: number): string => String(Number((value * 100).toPrecision(2)));

@@ -1,10 +1,11 @@
 /** The pictures of the report: originals beside reconstructions and maps, on one colour scale. */
-import sharp, { type Sharp } from 'sharp';
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
 import { drawMap } from '../../agent/inspect/draw.ts';
 import type { Inspector } from '../../agent/inspect/inspect.ts';
 import { judge } from '../../agent/inspect/judge.ts';
-import type { Preprocessing } from '../../config/preprocessing.ts';
-import type { Metrics } from '../metrics.ts';
+import type { EvaluationMetrics } from '../metrics.ts';
+import { type ChosenImage, choosePictures } from './picture-choice.ts';
 
 export interface Picture {
   readonly name: string;
@@ -15,6 +16,8 @@ export interface Picture {
   readonly original: string;
   readonly reconstruction: string;
   readonly map: string;
+  /** The page enlarges it without smoothing: every pixel that the model saw is a square. */
+  readonly small: boolean;
 }
 
 export interface PictureGroup {
@@ -22,25 +25,47 @@ export interface PictureGroup {
   readonly pictures: readonly Picture[];
 }
 
-/** Longer side at which pictures are embedded, in pixels. */
-const SIDE = 256;
+/** Bytes of all pictures together, as text in the page: the page stays under 3 MB. */
+const BUDGET = 2_200_000;
 
-interface Choice {
-  readonly title: string;
-  readonly images: readonly { readonly name: string; readonly path: string }[];
+/** Images of at most this many pixels a side are embedded as they are. */
+const SMALL = 64;
+
+/** Longer side in pixels and quality of JPEG, best first: the first that fits is taken. */
+const QUALITIES = [
+  { side: 256, quality: 82 },
+  { side: 224, quality: 74 },
+  { side: 192, quality: 66 },
+  { side: 160, quality: 56 },
+  { side: 128, quality: 44 },
+  { side: 96, quality: 34 },
+] as const;
+
+interface Raw {
+  readonly pixels: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
 }
 
-/** Scores the chosen images once more, now with map and reconstruction. `paths` gives files of training images. */
+/**
+ * Scores chosen images once more, now with map and reconstruction: calibration images, the worst ten of each label, and
+ * some of each kind of anomaly. `samples` reads the content of an image by its name; those of the evaluation that are
+ * files are read from their path. An image that is gone, or changed since it was scored, is left out.
+ */
 export async function takePictures(
   inspector: Inspector,
-  metrics: Metrics,
-  paths: ReadonlyMap<string, string>,
+  metrics: EvaluationMetrics,
+  samples: ReadonlyMap<string, () => Promise<Uint8Array>>,
 ): Promise<PictureGroup[]> {
+  const choices = choosePictures(metrics, (name) => samples.has(name));
+  const budget = BUDGET / Math.max(1, 3 * choices.reduce((sum, { images }) => sum + images.length, 0));
   const groups: PictureGroup[] = [];
-  for (const { title, images } of choose(metrics, paths)) {
+  for (const { title, images } of choices) {
     const pictures: Picture[] = [];
-    for (const { name, path } of images) {
-      const picture = await takePicture(inspector, name, path);
+    for (const image of images) {
+      const bytes = await read(image, samples);
+      const picture = bytes === null ? null : await takePicture(inspector, image, bytes, budget);
       if (picture !== null) pictures.push(picture);
     }
     if (pictures.length > 0) groups.push({ title, pictures });
@@ -48,67 +73,81 @@ export async function takePictures(
   return groups;
 }
 
-function choose({ calibration, evaluation }: Metrics, paths: ReadonlyMap<string, string>): Choice[] {
-  const sorted = calibration.images;
-  const places = [0, sorted.length >> 1, sorted.length - 1];
-  const typical = [...new Set(places)].map((i) => sorted[i]!.name);
-  const choices = [
-    {
-      title: 'Good images that set the threshold: lowest, middle and highest score',
-      images: typical.map((name) => ({ name, path: paths.get(name)! })),
-    },
-  ];
-  for (const label of ['poor', 'good'] as const) {
-    const images = (evaluation?.images ?? [])
-      .filter((image) => image.label === label)
-      .toSorted((a, b) => b.score - a.score);
-    choices.push(
-      { title: `Test images labelled ${label}: highest scores`, images: images.slice(0, 3) },
-      { title: `Test images labelled ${label}: lowest scores`, images: images.slice(3).slice(-3).reverse() },
-    );
+async function read(
+  { name, path }: ChosenImage,
+  samples: ReadonlyMap<string, () => Promise<Uint8Array>>,
+): Promise<Uint8Array | null> {
+  try {
+    return path === null ? ((await samples.get(name)?.()) ?? null) : await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return null; // gone since it was scored
   }
-  return choices;
 }
 
-async function takePicture(inspector: Inspector, name: string, path: string): Promise<Picture | null> {
+async function takePicture(
+  inspector: Inspector,
+  { name, score: before }: ChosenImage,
+  bytes: Uint8Array,
+  budget: number,
+): Promise<Picture | null> {
   const { manifest } = inspector.bundle;
-  const { inspection, scores, pixels } = await inspector.inspectWithMap(path);
-  if (inspection.outcome === 'unscorable') return null; // gone or changed since it was scored
+  const spec = manifest.preprocessing;
+  const { inspection, scores, pixels } = await inspector.inspectWithMap(bytes);
+  if (inspection.outcome === 'unscorable' || !scores || !pixels) return null;
   const { score } = inspection;
+  if (Math.abs(score - before) > 1e-4 * Math.abs(before)) return null; // another image by now
   const { verdict, p } = judge(score, manifest.threshold, manifest.calibration.scores);
-  const size = sizeOf(manifest.preprocessing);
-  const { map, mapWidth, mapHeight, reconstruction } = scores!;
+  const frame = (all: Uint8Array): Raw => ({
+    pixels: all.subarray(0, spec.width * spec.height * spec.channels), // the first of several frames
+    width: spec.width,
+    height: spec.height,
+    channels: spec.channels,
+  });
+  const small = Math.max(spec.width, spec.height) <= SMALL;
+  const embed = small ? asIs : (raw: Raw) => withinBudget(raw, budget);
   const heat = await drawMap(
-    map,
-    { width: mapWidth, height: mapHeight },
+    scores.map,
+    { width: scores.mapWidth, height: scores.mapHeight },
     manifest.calibration.mapAlarm,
-    size,
+    small ? spec : sizeOf(spec, QUALITIES[0].side),
   );
   return {
-    name,
-    score,
-    p,
-    verdict,
-    original: await embed(pixels!, manifest.preprocessing),
-    reconstruction: await embed(reconstruction, manifest.preprocessing),
-    map: await jpeg(sharp(heat)),
+    ...{ name, score, p, verdict, small },
+    original: await embed(frame(pixels)),
+    reconstruction: await embed(frame(scores.reconstruction)),
+    map: await (small ? dataUri('png', heat) : withinBudget(await pixelsOf(heat), budget)),
   };
 }
 
-function sizeOf({ width, height }: Preprocessing): { width: number; height: number } {
-  const scale = SIDE / Math.max(width, height);
-  return { width: Math.round(width * scale), height: Math.round(height * scale) };
+async function pixelsOf(png: Buffer): Promise<Raw> {
+  const { data, info } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  return { pixels: data, width: info.width, height: info.height, channels: 3 };
 }
 
-function embed(pixels: Uint8Array, spec: Preprocessing): Promise<string> {
-  const { width, height, channels } = spec;
-  const size = sizeOf(spec);
-  return jpeg(
-    sharp(pixels, { raw: { width, height, channels } }).resize(size.width, size.height, { kernel: 'cubic' }),
-  );
+async function asIs({ pixels, ...raw }: Raw): Promise<string> {
+  return dataUri('png', await sharp(pixels, { raw }).png({ compressionLevel: 9 }).toBuffer());
 }
 
-async function jpeg(image: Sharp): Promise<string> {
-  const bytes = await image.jpeg({ quality: 82, chromaSubsampling: '4:4:4' }).toBuffer();
-  return `data:image/jpeg;base64,${bytes.toString('base64')}`;
+/** As a JPEG whose data URI has at most `budget` characters, or else of the lowest quality. */
+async function withinBudget({ pixels, ...raw }: Raw, budget: number): Promise<string> {
+  let uri = '';
+  for (const { side, quality } of QUALITIES) {
+    const { width, height } = sizeOf(raw, side);
+    const image = sharp(pixels, { raw }).resize(width, height, { kernel: 'cubic' });
+    uri = dataUri('jpeg', await image.jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer());
+    if (uri.length <= budget) break;
+  }
+  return uri;
 }
+
+function sizeOf(raw: { width: number; height: number }, side: number): { width: number; height: number } {
+  const scale = side / Math.max(raw.width, raw.height);
+  return {
+    width: Math.max(1, Math.round(raw.width * scale)),
+    height: Math.max(1, Math.round(raw.height * scale)),
+  };
+}
+
+const dataUri = (format: 'jpeg' | 'png', bytes: Buffer): string =>
+  `data:image/${format};base64,${bytes.toString('base64')}`;

@@ -1,51 +1,81 @@
-/** How the bundle was made: everything needed to make it again. */
+/** How the figures came about: everything needed to get them again. */
 import { duration } from '../console.ts';
-import type { Metrics } from '../metrics.ts';
+import type { RefusedImage } from '../data/load.ts';
+import type { EvaluationMetrics, Metrics } from '../metrics.ts';
 import { type Html, html } from './html.ts';
+import { counted, short, size } from './numbers.ts';
 
-export function provenance(metrics: Metrics): Html {
-  const { data, backend, training, model, bundle, recipe, seed } = metrics;
-  const fact = (name: string, value: string | Html) => html`<dt>${name}</dt><dd>${value}</dd>`;
-  const { history, best, resumedFrom, interrupted } = training;
+/** Refused files named in the page. */
+const MOST_FILES = 50;
+
+export function provenance(metrics: EvaluationMetrics | Metrics): Html {
+  const { bundle, evaluation, seed } = metrics;
+  const made = 'training' in metrics;
   return html`<section>
 <h2>How it was made</h2>
-<p>The same command on the same images, with the same backend, gives a bundle with the same digest.</p>
+<p>${
+    made
+      ? 'The same command on the same images, with the same backend, gives a bundle with the same digest.'
+      : 'The same command on the same images and the same bundle gives the same figures.'
+  }</p>
 <pre>${metrics.command}</pre>
+${made && metrics.recipe.leavesOut !== undefined ? html`<p><b>What this setting leaves out.</b> ${metrics.recipe.leavesOut}</p>` : null}
 <dl class="facts">
-${fact('Bundle', html`bundle.onnx, ${megabytes(bundle.bytes)}, <code>${bundle.digest}</code>`)}
-${fact('Images', `${data.found} found in ${data.folder}; ${data.refused} refused, ${data.duplicates} left out as copies`)}
-${fact('Split', `${data.train} train, ${data.validation} choose the epoch, ${data.calibration} set the threshold (split.json names them)`)}
-${data.sizes === null ? null : fact('Sizes as stored', `${data.sizes.smallest} (smallest), ${data.sizes.median} (median), ${data.sizes.largest} (largest)`)}
-${fact('Data digest', html`<code>${data.digest}</code>`)}
+${fact('Bundle', html`${bundle.name}, ${size(bundle.bytes)}, <code>${bundle.digest}</code>`)}
+${bundle.encoder === null ? null : fact('Encoder', `${bundle.encoder.name}, from ${bundle.encoder.source}; licence ${bundle.encoder.licence}`)}
+${made ? trainingFacts(metrics) : null}
+${evaluation === null ? null : fact('Labelled images', `${counted(evaluation.images.length, 'image')} scored of ${evaluation.sources.join(', ')}; ${evaluation.refused.length} refused`)}
+${evaluation === null || evaluation.groups === null ? null : fact('Groups', `${counted(evaluation.groups, 'group')}: intervals are drawn again by them`)}
 ${fact('Seed', String(seed))}
-${fact('Training', `${history.length} of ${recipe.epochs} epochs${interrupted ? ', interrupted' : ''}${resumedFrom > 0 ? `, resumed after epoch ${resumedFrom}` : ''}; ${duration(training.seconds)}, ${training.imagesPerSecond.toFixed(1)} images/s; weights of epoch ${best.epoch}`)}
-${fact('Backend', `wanted ${backend.wanted}, got ${backend.got} (${backend.library} on the ${backend.device}), because ${backend.why}`)}
 ${fact('Versions', `trainer ${metrics.trainer}, Node ${metrics.node}`)}
 </dl>
-<details><summary>Layers: ${model.parameters.toLocaleString('en')} parameters</summary>
-<table><caption>The model, from the image to its reconstruction</caption>
-<thead><tr><th scope="col">layer</th><th scope="col">kind</th><th scope="col" class="number">output</th><th scope="col" class="number">parameters</th></tr></thead>
-<tbody>${model.layers.map(
-    ({ name, kind, shape, parameters }) =>
-      html`<tr><th scope="row">${name}</th><td>${kind}</td><td class="number">${shape.join(' x ')}</td><td class="number">${parameters.toLocaleString('en')}</td></tr>`,
-  )}</tbody></table></details>
-<details><summary>Recipe, as resolved</summary><pre>${JSON.stringify(recipe, null, 2)}</pre></details>
-${refusedFiles(metrics)}
+${made ? html`<details><summary>Recipe, as resolved</summary><pre>${JSON.stringify(metrics.recipe, null, 2)}</pre></details>` : html`<details><summary>What the bundle does to an image</summary><pre>${JSON.stringify({ input: bundle.input, residual: bundle.residual, threshold: metrics.calibration.threshold }, null, 2)}</pre></details>`}
+${made ? refusedFiles('training', metrics.data.refusedFiles) : null}
+${refusedFiles('test', evaluation?.refused ?? [])}
 </section>`;
 }
 
-function refusedFiles({ data }: Metrics): Html | null {
-  if (data.refusedFiles.length === 0) return null;
-  return html`<details><summary>Files refused: ${data.refusedFiles.length}</summary>
-<table><caption>Files in the folder that are no usable images${data.refusedFiles.length > 50 ? '; the first 50, all in metrics.json' : ''}</caption>
+const fact = (name: string, value: string | Html): Html => html`<dt>${name}</dt><dd>${value}</dd>`;
+
+function trainingFacts({ data, backend, training, recipe }: Metrics): Html {
+  const { history, best, resumedFrom, interrupted } = training;
+  const epochs = `${history.length} of ${counted(recipe.epochs, 'epoch')}${interrupted ? ', interrupted' : ''}${resumedFrom > 0 ? `, resumed after epoch ${resumedFrom}` : ''}`;
+  return html`${[
+    fact(
+      'Images',
+      `${data.found} found in ${data.folder}; ${data.refused} refused, ${data.duplicates} left out as copies`,
+    ),
+    fact(
+      'Split',
+      `${data.train} train, ${data.validation} choose the epoch, ${data.calibration} set the threshold (split.json names them)`,
+    ),
+    data.sizes === null
+      ? null
+      : fact(
+          'Sizes as stored',
+          `${data.sizes.smallest} (smallest), ${data.sizes.median} (median), ${data.sizes.largest} (largest)`,
+        ),
+    fact('Data digest', html`<code>${data.digest}</code>`),
+    fact(
+      'Training',
+      `${epochs}; ${duration(training.seconds)}, ${short(training.imagesPerSecond)} images/s; weights of epoch ${best.epoch}`,
+    ),
+    fact(
+      'Backend',
+      `wanted ${backend.wanted}, got ${backend.got} (${backend.library} on the ${backend.device}), because ${backend.why}`,
+    ),
+  ]}`;
+}
+
+function refusedFiles(side: string, files: readonly RefusedImage[]): Html | null {
+  if (files.length === 0) return null;
+  return html`<details><summary>${side === 'test' ? 'Test files' : 'Files'} refused: ${files.length}</summary>
+<table><caption>Files that are no usable images${files.length > MOST_FILES ? `; the first ${MOST_FILES}, all in metrics.json` : ''}</caption>
 <thead><tr><th scope="col">file</th><th scope="col">why</th></tr></thead>
-<tbody>${data.refusedFiles
-    .slice(0, 50)
+<tbody>${files
+    .slice(0, MOST_FILES)
     .map(
       ({ name, reason, message }) =>
         html`<tr><th scope="row">${name}</th><td>${reason}<small>${message}</small></td></tr>`,
     )}</tbody></table></details>`;
 }
-
-const megabytes = (bytes: number): string =>
-  bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;

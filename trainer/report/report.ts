@@ -1,143 +1,101 @@
 /** The report: one HTML file that says what came out, shows it, and tells how to repeat it. No script, no network. */
-import { percent } from '../console.ts';
-import type { Metrics } from '../metrics.ts';
-import { lossChart, rankingChart, scoreChart } from './charts.ts';
-import { conclude, usable } from './conclusion.ts';
-import { type Html, html, raw } from './html.ts';
-import type { Picture, PictureGroup } from './pictures.ts';
+import type { EvaluationMetrics, Metrics } from '../metrics.ts';
+import { labelledChart, lossChart } from './charts/loss.ts';
+import { operatingCharts } from './charts/operating.ts';
+import { promiseChart } from './charts/promise.ts';
+import { rankingChart } from './charts/ranking.ts';
+import { scoreChart } from './charts/scores.ts';
+import { tuningChart } from './charts/tuning.ts';
+import { conclude, headline, usable } from './conclusion.ts';
+import { gallery } from './gallery.ts';
+import { type Html, html } from './html.ts';
+import { modelSection } from './model.ts';
+import { counted, share } from './numbers.ts';
+import { page } from './page.ts';
+import type { PictureGroup } from './pictures.ts';
 import { provenance } from './provenance.ts';
-import { STYLE } from './style.ts';
 import { testTables } from './tables.ts';
+import { tiles } from './tiles.ts';
+import { warningBox } from './warnings.ts';
 
-/** The whole page. Equal input gives equal text. */
-export function renderReport(metrics: Metrics, pictures: readonly PictureGroup[]): string {
-  const [answer, ...rest] = conclude(metrics);
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Plumbline: ${metrics.recipe.name}</title>
-<style>${raw(STYLE)}</style>
-</head>
-<body>
-<header>
-<p class="kind">${MARK}<span>Plumbline training report: recipe <b>${metrics.recipe.name}</b></span></p>
-<h1>${headline(metrics)}</h1>
-<div class="answer ${usable(metrics)}">${[answer!, ...rest].map((sentence) => html`<p>${sentence}</p>`)}</div>
-${tiles(metrics)}
-</header>
-<main>
-${pictureSection(metrics, pictures)}
-${scoreSection(metrics)}
+/**
+ * The whole page, of `trainer fit` and of `trainer evaluate`: a section is there when its figures are. Equal input gives
+ * equal text.
+ */
+export function renderReport(
+  metrics: EvaluationMetrics | Metrics,
+  pictures: readonly PictureGroup[],
+): string {
+  const fitted = 'training' in metrics ? metrics : null;
+  const { bundle, evaluation } = metrics;
+  const name = fitted === null ? bundle.name : fitted.recipe.name;
+  return page({
+    title: `Plumbline: ${name}`,
+    kind: html`Plumbline ${fitted === null ? 'evaluation report: bundle' : 'training report: recipe'} <b>${name}</b>`,
+    headline: headline(metrics),
+    lead: html`<div class="answer ${usable(metrics)}">${conclude(metrics).map((sentence) => html`<p>${sentence}</p>`)}</div>`,
+    body: html`${evaluation === null ? null : warningBox(evaluation)}
+${interruption(fitted)}
+<section class="first" aria-label="Key figures">${tiles(metrics)}</section>
+${gallery(metrics, pictures)}
+${learning(fitted)}
+${scores(metrics)}
+${fitted?.tuning ? html`<section><h2>How the threshold was tuned</h2>${tuningChart(fitted.tuning)}</section>` : null}
 ${testSection(metrics)}
-<section>
+${fitted === null ? null : modelSection(fitted)}
+${provenance(metrics)}`,
+    footer: `${bundle.intendedUse} This page holds pictures from your folders; treat it as you treat them.`,
+  });
+}
+
+function interruption(fitted: Metrics | null): Html | null {
+  if (!fitted?.training.interrupted) return null;
+  const { history, best } = fitted.training;
+  return html`<p class="aside">Training was interrupted after ${history.length} of ${counted(fitted.recipe.epochs, 'epoch')}; the weights are those of epoch ${best.epoch}. Run the same command with --resume to go on.</p>`;
+}
+
+function learning(fitted: Metrics | null): Html | null {
+  if (fitted === null) return null;
+  return html`<section>
 <h2>How it learned</h2>
 <p>The model is taught to redraw good images. What it cannot redraw, it has not seen: that difference is the score.</p>
-${lossChart(metrics)}
-</section>
-${provenance(metrics)}
-</main>
-<footer><p>${metrics.recipe.intendedUse} This page holds pictures from your folders; treat it as you treat them.</p></footer>
-</body>
-</html>
-`;
-  return page.html;
-}
-
-/** A plumb line. */
-const MARK = raw(
-  '<svg width="18" height="30" viewBox="0 0 18 30" aria-hidden="true"><path d="M3 1h12M9 1v16" stroke="currentColor" stroke-width="1.6" fill="none" stroke-linecap="round"/><path d="M4.5 17h9L9 29z" fill="currentColor"/></svg>',
-);
-
-function headline(metrics: Metrics): string {
-  const { evaluation } = metrics;
-  if (!evaluation?.auroc) return 'Trained and calibrated, not yet tested on poor captures';
-  if (usable(metrics) === 'yes') return 'It tells poor captures from good ones better than chance';
-  if (usable(metrics) === 'weak') return 'It beats chance, but a trivial rule does as well or better';
-  return evaluation.auroc.high < 0.5
-    ? 'It ranks poor captures as the more normal ones'
-    : 'It does not tell poor captures from good ones';
-}
-
-function tiles({ evaluation, calibration, training }: Metrics): Html {
-  const { falseAlarms, images, threshold } = calibration;
-  const tile = (title: string, value: string, note: string) =>
-    html`<div><dt>${title}</dt><dd>${value}</dd><dd>${note}</dd></div>`;
-  const common = tile(
-    'Threshold',
-    threshold.upper.toPrecision(3),
-    falseAlarms === null
-      ? `rule ${threshold.rule.rule}, from ${images.length} good images`
-      : `at most ${percent(falseAlarms.promised)} false alarms promised, from ${images.length} good images`,
-  );
-  if (!evaluation?.auroc) {
-    const { best, history } = training;
-    return html`<dl class="tiles">${common}${
-      falseAlarms === null
-        ? null
-        : tile(
-            'False alarms that come true',
-            `${percent(falseAlarms.low).replace(' %', '')} to ${percent(falseAlarms.high)}`,
-            `in 9 of 10 calibrations with ${images.length} images`,
-          )
-    }${tile('Validation loss', best.validationLoss.toPrecision(3), `best epoch: ${best.epoch} of ${history.length}`)}</dl>`;
-  }
-  const { auroc, detection, falseAlarms: alarms } = evaluation;
-  return html`<dl class="tiles">${[
-    tile(
-      'Ranks poor above good (AUROC)',
-      auroc.value.toFixed(2),
-      `95 % interval ${auroc.low.toFixed(2)} to ${auroc.high.toFixed(2)}; chance is 0.5`,
-    ),
-    tile(
-      'Poor captures called for review',
-      `${detection.hits} of ${detection.count}`,
-      `95 % interval ${percent(detection.low)} to ${percent(detection.high)}`,
-    ),
-    tile(
-      'Good captures called by mistake',
-      `${alarms.hits} of ${alarms.count}`,
-      `95 % interval ${percent(alarms.low)} to ${percent(alarms.high)}`,
-    ),
-    common,
-  ]}</dl>`;
-}
-
-function pictureSection({ bundle, recipe }: Metrics, groups: readonly PictureGroup[]): Html {
-  return html`<section>
-<h2>What it sees</h2>
-<p>Each strip shows the capture as the model sees it (${recipe.input.width} x ${recipe.input.height} pixels), what the
-model redraws, and where the two differ.</p>
-<p class="scale"><span>difference</span> <span>0</span><i></i><span>${bundle.mapAlarm.toPrecision(2)} and more</span></p>
-<p class="note">The colours mean the same in every picture: the scale was fixed at calibration, so a good image stays dark. The share p says how many good images would score at least as high.</p>
-${groups.map(({ title, pictures }) => html`<h3>${title}</h3><div class="cards">${pictures.map(card)}</div>`)}
+${lossChart(fitted)}
+${labelledChart(fitted)}
 </section>`;
 }
 
-function card({ name, score, p, verdict, original, reconstruction, map }: Picture): Html {
-  return html`<figure class="card"><div class="strip">
-<img src="${original}" alt="${name} as the model sees it"><img src="${reconstruction}" alt="${name} as the model redraws it"><img src="${map}" alt="Where the two differ; score ${score.toPrecision(3)}, ${verdict}">
-</div><figcaption><span>score ${score.toPrecision(3)}</span><span>p = ${p.toPrecision(2)}</span><span class="verdict ${verdict}">${verdict}</span><span class="file" title="${name}">${name}</span></figcaption></figure>`;
-}
-
-function scoreSection(metrics: Metrics): Html {
-  const { images } = metrics.calibration;
+function scores(metrics: EvaluationMetrics): Html {
+  const { images, falseAlarms, threshold, called } = metrics.calibration;
+  const from = counted(images.length, 'good image');
+  const { rule } = threshold.rule;
+  const origin =
+    rule === 'f1'
+      ? `The threshold was tuned on labelled images; ${called} of ${from} that training never saw are called for review by it. This rule promises no false-alarm rate.`
+      : rule === 'fixed'
+        ? `The threshold was fixed by hand; ${called} of ${from} that training never saw are called for review by it. This rule promises no false-alarm rate.`
+        : `The threshold comes from ${from} that training never saw, scored by the bundle with the device's own code.`;
+  const promise =
+    falseAlarms === null
+      ? rule === 'f1' || rule === 'fixed'
+        ? ''
+        : ` The rule ${rule} promises no false-alarm rate.`
+      : ` On average at most ${share(falseAlarms.promised)} of good captures like those are called for review by mistake; of this very bundle the rate lies, 9 times in 10, between ${share(falseAlarms.low)} and ${share(falseAlarms.high)}.`;
+  const kept = promiseChart(metrics);
   return html`<section>
 <h2>Scores and threshold</h2>
-<p>The threshold comes from ${images.length} good images that training never saw, scored by the bundle with the device's own code.</p>
+<p>${origin}${promise}</p>
 ${scoreChart(metrics)}
+${kept === null ? null : html`<h3>Is the promise kept?</h3>${kept}`}
 </section>`;
 }
 
-function testSection(metrics: Metrics): Html | null {
-  const { evaluation } = metrics;
+function testSection({ evaluation, calibration }: EvaluationMetrics): Html | null {
   if (evaluation === null) return null;
   return html`<section>
 <h2>The test, beside rules anybody could write</h2>
 <p>A model has to beat these trivial rules before it shows anything. Their directions were fixed before any image was seen.</p>
-${rankingChart(metrics)}
+${rankingChart(evaluation)}
+${operatingCharts(evaluation, calibration.threshold.lower !== null)}
 ${testTables(evaluation)}
 </section>`;
 }

@@ -1,48 +1,131 @@
 /** The tables of the test's results. */
-import { percent } from '../console.ts';
-import type { Evaluation, Rate } from '../evaluate.ts';
+import type { ClassReport, Estimate, Evaluation, Rate } from '../evaluation/types.ts';
 import { type Html, html } from './html.ts';
+import { counted, figure, range, share } from './numbers.ts';
 
 export function testTables(evaluation: Evaluation): Html {
-  return html`<div class="columns">${confusion(evaluation)}${rates(evaluation)}</div>${rules(evaluation)}${notes(evaluation)}`;
+  return html`<div class="columns">${figures(evaluation)}${detectionAt(evaluation)}${confusion(evaluation)}${classification(evaluation)}</div>${kinds(evaluation)}${rules(evaluation)}${refused(evaluation)}`;
 }
 
-function rates({ detection, falseAlarms, accuracy, flagEverything }: Evaluation): Html {
-  const row = (title: string, { hits, count, value, low, high }: Rate) =>
-    count === 0
-      ? html`<tr><th scope="row">${title}</th><td class="number" colspan="2">no images</td></tr>`
-      : html`<tr><th scope="row">${title}</th><td class="number">${hits} of ${count}</td><td class="number">${percent(value)}<small>${percent(low)} to ${percent(high)}</small></td></tr>`;
-  return html`<table><caption>At the threshold, with 95 % intervals (Wilson)</caption>
-<thead><tr><th scope="col">of test images</th><th scope="col" class="number">count</th><th scope="col" class="number">share</th></tr></thead>
-<tbody>${row('Poor, called for review', detection)}${row('Good, called by mistake', falseAlarms)}${row('Judged rightly (accuracy)', accuracy)}
-<tr><th scope="row">Accuracy of calling everything</th><td></td><td class="number">${percent(flagEverything)}</td></tr></tbody></table>`;
+/** A table of `head` (the first column names the row) and rows of cells. */
+export function table(caption: string, head: readonly string[], rows: readonly Html[]): Html {
+  return html`<table><caption>${caption}</caption>
+<thead><tr>${head.map((title, i) => html`<th scope="col"${i === 0 ? null : html` class="number"`}>${title}</th>`)}</tr></thead>
+<tbody>${rows}</tbody></table>`;
+}
+
+/** One row: its name, a note under it, and cells; a cell may have a note under it. */
+export function row(
+  name: string,
+  note: string | null,
+  cells: readonly (string | readonly [string, string])[],
+): Html {
+  const cell = (content: string | readonly [string, string]) =>
+    typeof content === 'string'
+      ? html`<td class="number">${content}</td>`
+      : html`<td class="number">${content[0]}<small>${content[1]}</small></td>`;
+  return html`<tr><th scope="row">${name}${note === null ? null : html`<small>${note}</small>`}</th>${cells.map(cell)}</tr>`;
+}
+
+function figures(evaluation: Evaluation): Html {
+  const { auroc, auprc, detection, falseAlarms, accuracy, balancedAccuracy, flagEverything, groups } =
+    evaluation;
+  const of = (title: string, rate: Rate) =>
+    rate.count === 0
+      ? row(title, 'no images', ['-'])
+      : row(title, `${rate.hits} of ${rate.count}`, [[share(rate.value), range(rate)]]);
+  const by = groups === null ? 'each image counts alone' : `drawn again by ${counted(groups, 'group')}`;
+  return table(
+    `At the bundle's threshold, with 95 % intervals (Wilson; of the areas bootstrap, ${by})`,
+    ['of test images', 'figure'],
+    [
+      of('Poor, called for review', detection),
+      of('Good, called by mistake', falseAlarms),
+      of('Judged rightly (accuracy)', accuracy),
+      row('Accuracy of calling everything', null, [share(flagEverything)]),
+      row('Balanced accuracy', 'mean of the two recalls', [
+        balancedAccuracy === null ? '-' : share(balancedAccuracy),
+      ]),
+      row('Ranking (AUROC)', 'chance is 0.5', [estimate(auroc)]),
+      row('Average precision (AUPRC)', auprc === null ? null : `chance is ${figure(flagEverything)}`, [
+        estimate(auprc),
+      ]),
+    ],
+  );
+}
+
+const estimate = (value: Estimate | null): string | readonly [string, string] =>
+  value === null ? '-' : [figure(value.value), `${figure(value.low)} to ${figure(value.high)}`];
+
+function detectionAt({ detectionAt }: Evaluation): Html | null {
+  if (detectionAt.length === 0) return null;
+  return table(
+    'Poor images caught if the threshold were set by this very test, with 95 % bootstrap intervals',
+    ['at false alarms of', 'caught'],
+    detectionAt.map((d) => row(share(d.falseAlarms), null, [[share(d.value), range(d)]])),
+  );
 }
 
 function confusion({ detection, falseAlarms }: Evaluation): Html {
-  return html`<table><caption>What it said of what (confusion matrix)</caption>
-<thead><tr><th scope="col">labelled</th><th scope="col" class="number">pass</th><th scope="col" class="number">review</th></tr></thead>
-<tbody><tr><th scope="row">good</th><td class="number">${falseAlarms.count - falseAlarms.hits}</td><td class="number">${falseAlarms.hits}</td></tr>
-<tr><th scope="row">poor</th><td class="number">${detection.count - detection.hits}</td><td class="number">${detection.hits}</td></tr></tbody></table>`;
+  const cells = ({ count, hits }: Rate) => [String(count - hits), String(hits)];
+  return table(
+    'What it said of what (confusion matrix)',
+    ['labelled', 'pass', 'review'],
+    [row('good', null, cells(falseAlarms)), row('poor', null, cells(detection))],
+  );
 }
 
-function rules({ auroc, baselines }: Evaluation): Html | null {
+function classification({ report }: Evaluation): Html {
+  const value = (v: number | null) => (v === null ? '-' : figure(v));
+  return table(
+    'Classification report: both labels as the class to be found',
+    ['class', 'precision', 'recall', 'F1', 'support'],
+    report.map(({ label, precision, recall, f1, support }: ClassReport) =>
+      row(label, null, [value(precision), value(recall), value(f1), support.toLocaleString('en')]),
+    ),
+  );
+}
+
+function kinds({ kinds }: Evaluation): Html | null {
+  if (kinds.length === 0) return null;
+  return table(
+    'Each kind of anomaly, against all good test images',
+    ['kind', 'called for review', 'AUROC'],
+    kinds.map(({ kind, count, detection, auroc }) =>
+      row(kind, counted(count, 'image'), [
+        [share(detection.value), `${detection.hits} of ${detection.count}; ${range(detection)}`],
+        estimate(auroc),
+      ]),
+    ),
+  );
+}
+
+function rules({ auroc, baselines, flagEverything, accuracy }: Evaluation): Html | null {
   if (auroc === null) return null;
-  const row = (name: string, rule: string, value: number, note: string | null) =>
-    html`<tr><th scope="row">${name}<small>${rule}</small></th><td class="number">${value.toFixed(3)}${note === null ? null : html`<small>${note}</small>`}</td><td class="number">${(1 - value).toFixed(3)}</td></tr>`;
-  return html`<table><caption>How well each ranks poor above good (AUROC). The last column is what the opposite rule would reach.</caption>
-<thead><tr><th scope="col">by</th><th scope="col" class="number">AUROC</th><th scope="col" class="number">opposite</th></tr></thead>
-<tbody>${row('This model', 'large scores are poor', auroc.value, `${auroc.low.toFixed(3)} to ${auroc.high.toFixed(3)}`)}
-${row('Calling everything for review', 'every image is poor', 0.5, null)}
-${baselines.map(({ name, rule, auroc }) => row(name, rule, auroc, null))}</tbody></table>`;
+  return table(
+    'How well each ranks poor above good (AUROC). The last column is what the opposite rule would reach.',
+    ['by', 'AUROC', 'opposite'],
+    [
+      row('This model', 'large scores are poor', [estimate(auroc), figure(1 - auroc.value)]),
+      ...baselines.map(({ name, rule, auroc }) =>
+        row(
+          name,
+          auroc === null ? `${rule}; not measured: the training images are not at hand` : rule,
+          auroc === null ? ['-', '-'] : [figure(auroc), figure(1 - auroc)],
+        ),
+      ),
+      row(
+        'Calling everything for review',
+        `every image is poor; accuracy ${share(flagEverything)}, this model ${share(accuracy.value)}`,
+        ['0.500', '0.500'],
+      ),
+    ],
+  );
 }
 
-function notes({ refused, leaked }: Evaluation): Html {
-  return html`${
-    refused.length === 0
-      ? null
-      : html`<p class="note">${refused.length} test files could not be scored and are not counted: ${refused
-          .slice(0, 5)
-          .map(({ name, reason }) => `${name} (${reason})`)
-          .join(', ')}${refused.length > 5 ? ' and more, see metrics.json' : ''}.</p>`
-  }${leaked.length === 0 ? null : html`<p class="note">Also in the training folder: ${leaked.slice(0, 5).join(', ')}${leaked.length > 5 ? ' and more' : ''}.</p>`}`;
+function refused({ refused }: Evaluation): Html | null {
+  if (refused.length === 0) return null;
+  const some = refused.slice(0, 5).map(({ name, reason }) => `${name} (${reason})`);
+  const more = refused.length > some.length ? ' and more, see metrics.json' : '';
+  return html`<p class="note">${counted(refused.length, 'test file')} could not be scored and ${refused.length === 1 ? 'is' : 'are'} not counted: ${some.join(', ')}${more}.</p>`;
 }

@@ -1,0 +1,80 @@
+/** Is the promise kept: false alarms promised by p, against those counted on good test images. */
+import * as Plot from '@observablehq/plot';
+import type { EvaluationMetrics } from '../../metrics.ts';
+import { chart, legend } from '../chart.ts';
+import { countedRange } from '../curves.ts';
+import { type Html, html } from '../html.ts';
+import { counted, share } from '../numbers.ts';
+
+/** With fewer calibration images there is hardly a rate to promise. */
+const FEWEST = 10;
+const MOST_STEPS = 60;
+
+/** null when there are no good test images, or too few calibration images. */
+export function promiseChart({ calibration, evaluation }: EvaluationMetrics): Html | null {
+  const good = (evaluation?.images ?? []).filter(({ label }) => label === 'good');
+  const n = calibration.images.length;
+  if (good.length === 0 || n < FEWEST) return null;
+  const promised = calibration.falseAlarms?.promised ?? null;
+  const top = Math.min(1, Math.max(0.2, 2 * (promised ?? 0), 3 / (n + 1)));
+  const most = Math.floor(top * (n + 1) + 1e-9);
+  const every = Math.max(1, Math.ceil(most / MOST_STEPS));
+  const steps = Array.from({ length: Math.ceil(most / every) }, (_, i) =>
+    Math.min(most, (i + 1) * every),
+  ).filter((k) => k <= n);
+  const points = steps.map((k) => {
+    const alpha = k / (n + 1);
+    const counted = good.filter(({ p }) => p <= alpha + 1e-9).length / good.length;
+    return { alpha, counted, ...countedRange(k, n, good.length, [0.05, 0.95]) };
+  });
+  const highest = points.reduce((max, { counted, high }) => Math.max(max, counted, high), top);
+  const outside = points.filter(({ counted, low, high }) => counted < low || counted > high).length;
+  return chart({
+    size: 'half',
+    label: `False alarms promised against false alarms counted on ${counted(good.length, 'good test image')}: outside the 90 % range at ${outside} of ${points.length} promised rates.`,
+    caption: html`${legend('Counted', 'var(--good)')} on ${counted(good.length, 'good test image')} against promised by
+      ${counted(n, 'calibration image')}. The band holds 9 of 10 such tests when good test images are like those
+      calibrated on; the dashed line is a promise kept exactly.${
+        promised === null
+          ? " This bundle's rule promises no rate; this is what p, the share of good images as odd, would promise."
+          : ` The bundle promises ${share(promised)}.`
+      }`,
+    draw: (narrow) => ({
+      height: narrow ? 320 : 400,
+      marginBottom: 44,
+      marginTop: 28,
+      x: {
+        domain: [0, top],
+        label: 'promised',
+        labelOffset: 40,
+        ticks: narrow ? 4 : 5,
+        tickFormat: '.0%',
+        grid: true,
+      },
+      y: { domain: [0, highest], label: 'counted', ticks: 5, tickFormat: '.0%', grid: true, nice: true },
+      marks: [
+        Plot.areaY(points, { x: 'alpha', y1: 'low', y2: 'high', fill: 'var(--mark)', fillOpacity: 0.14 }),
+        Plot.line(
+          [
+            { x: 0, y: 0 },
+            { x: top, y: top },
+          ],
+          { x: 'x', y: 'y', stroke: 'var(--muted)', strokeDasharray: '3 4' },
+        ),
+        Plot.lineY(points, {
+          x: 'alpha',
+          y: 'counted',
+          stroke: 'var(--good)',
+          strokeWidth: 2,
+          curve: 'step-after',
+        }),
+        ...(promised === null
+          ? []
+          : [
+              Plot.ruleX([promised], { stroke: 'var(--ink)', strokeWidth: 1.5 }),
+              Plot.text([promised], { x: (d) => d, text: () => 'bundle', frameAnchor: 'top', dy: -14 }),
+            ]),
+      ],
+    }),
+  });
+}
