@@ -9,7 +9,7 @@ import {
   type GroupedImage,
 } from '../../trainer/statistics/bootstrap.ts';
 import { classify } from '../../trainer/statistics/classification.ts';
-import { figuresOf, rank, rocCurve } from '../../trainer/statistics/ranking.ts';
+import { figuresOf, rank } from '../../trainer/statistics/ranking.ts';
 import { betaQuantile, falseAlarmRange, wilson } from '../../trainer/statistics/rates.ts';
 import { sweepThresholds } from '../../trainer/statistics/sweep.ts';
 
@@ -96,19 +96,6 @@ test('average precision of a worked example', () => {
   // scikit-learn's documentation of average_precision_score: labels 0 0 1 1, scores .1 .4 .35 .8 give 0.8333.
   const { auprc } = estimateRanking(labelled([0.1, 0.4], [0.35, 0.8]), [], 1);
   close(auprc.value, 0.5 + 0.5 * (2 / 3));
-});
-
-test('the area under the ROC curve is the AUROC, and the curve runs from corner to corner', () => {
-  const random = randomFor(3, 'roc');
-  const [good, poor] = [tied(30, random), tied(20, random)];
-  const points = rocCurve(labelled(good, poor));
-  assert.deepEqual(points[0], { falseAlarms: 0, detection: 0 });
-  assert.deepEqual(points.at(-1), { falseAlarms: 1, detection: 1 });
-  const area = points.slice(1).reduce((sum, { falseAlarms, detection }, i) => {
-    const before = points[i]!;
-    return sum + ((falseAlarms - before.falseAlarms) * (detection + before.detection)) / 2;
-  }, 0);
-  close(area, aurocByPairs(good, poor));
 });
 
 test('without groups the interval is that of drawing both labels again, and follows from the seed', () => {

@@ -79,18 +79,3 @@ export function figuresOf(
     detection: caught.map((count) => count / allPoor),
   };
 }
-
-/** Points of the ROC curve from (0, 0) to (1, 1): shares of good and of poor images at or above each distinct score. */
-export function rocCurve(images: readonly RankedImage[]): { falseAlarms: number; detection: number }[] {
-  const { poor, last } = rank(images);
-  const allPoor = poor.reduce((sum, p) => sum + p, 0);
-  let [good, bad] = [0, 0];
-  const points = [{ falseAlarms: 0, detection: 0 }];
-  for (let place = 0; place < poor.length; place++) {
-    if (poor[place] === 1) bad++;
-    else good++;
-    if (last[place] === 1)
-      points.push({ falseAlarms: good / (poor.length - allPoor), detection: bad / allPoor });
-  }
-  return points;
-}
