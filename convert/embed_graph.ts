@@ -99,7 +99,9 @@ function floats(tensor: onnx.TensorProto): { dims: number[]; data: Float32Array 
   const dims = tensor.dims.map(Number);
   const { rawData } = tensor;
   const data =
-    rawData.length > 0 ? new Float32Array(rawData.slice().buffer) : Float32Array.from(tensor.floatData);
+    rawData.length > 0
+      ? new Float32Array(new Uint8Array(rawData).buffer)
+      : Float32Array.from(tensor.floatData);
   if (data.length !== elements(dims))
     throw new Error(
       `weight ${tensor.name} has ${data.length} elements, its shape [${dims}] wants ${elements(dims)}`,

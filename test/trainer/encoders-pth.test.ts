@@ -44,7 +44,7 @@ test('other files are refused with what they are', () => {
   const zip = Buffer.from('PK\u0003\u0004 and so on');
   assert.throws(() => readTorchTensors(zip), /PyTorch 1\.6 or later/);
   assert.throws(() => readTorchTensors(Buffer.from('hello')), /not a \.pth file/);
-  assert.throws(() => readTorchTensors(savedTensors([PLAIN]).subarray(0, 60)), /the file ends at byte 60/);
+  assert.throws(() => readTorchTensors(savedTensors([PLAIN]).subarray(0, -1)), /the file ends at byte/);
   assert.throws(() => readTorchTensors(Buffer.alloc(0)), /not a \.pth file/);
 });
 
