@@ -17,8 +17,9 @@ import { repairUnstackGradient } from './unstack-gradient.ts';
  *
  * The cells are those of TensorFlow.js and Keras 2: tanh, and a hard sigmoid (0.2 x + 0.5, clipped to 0..1) for the
  * gates; the forget gate starts with bias 1. One thing differs: recurrent kernels start Glorot-uniform and not
- * orthogonal, since TensorFlow.js makes orthogonal ones by a QR decomposition that it warns to be slow at this size.
- * With a single frame recurrent kernels see the zero state only, and stay as they are.
+ * orthogonal, since that initializer of TensorFlow.js 4.22.0 calls methods of tensors that only its umbrella package
+ * adds ("rMat.flatten is not a function"). With a single frame recurrent kernels see the zero state only, and stay as
+ * they are.
  *
  * @throws ConfigError, see checkConvLstm.
  */
