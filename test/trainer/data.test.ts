@@ -3,9 +3,11 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'node:test';
 import sharp from 'sharp';
-import { findFiles, findTestFolders } from '../../trainer/data/find.ts';
-import { loadImages } from '../../trainer/data/load.ts';
-import { InterruptedError } from '../../trainer/error.ts';
+import { findFiles, findTestFolders, samplesIn } from '../../trainer/data/find.ts';
+import { describeSizes, loadSamples, requireImages } from '../../trainer/data/load.ts';
+import { decodePicture, digestOfPicture } from '../../trainer/data/picture.ts';
+import type { Sample } from '../../trainer/data/sample.ts';
+import { InterruptedError, TrainerError } from '../../trainer/error.ts';
 import { encode, smoothPixels } from '../support/images.ts';
 import { temporary } from './launcher.ts';
 
@@ -63,7 +65,7 @@ test('what is no image is refused with its reason, the others go on', async (t) 
   await writeFile(path.join(folder, '4-cut.jpg'), good.subarray(0, good.length / 2));
   await symlink(path.join(folder, 'nowhere'), path.join(folder, '5-dangling.jpg'));
   const seen: number[] = [];
-  const { images, refused } = await loadImages(await findFiles(folder), SPEC, {
+  const { images, refused } = await loadSamples(await samplesIn(folder), SPEC, {
     ...quiet,
     onImage: () => seen.push(1),
   });
@@ -89,7 +91,7 @@ test('a lossless copy in another format has the same picture, though not the sam
   await writeFile(path.join(folder, 'a.jpg'), jpeg);
   await writeFile(path.join(folder, 'b.png'), await sharp(jpeg).png().toBuffer());
   await writeFile(path.join(folder, 'c.jpg'), await encode(smoothPixels(640, 3), 640, 'jpeg'));
-  const { images } = await loadImages(await findFiles(folder), SPEC, quiet);
+  const { images } = await loadSamples(await samplesIn(folder), SPEC, quiet);
   const [a, b, c] = images;
   assert.notEqual(a!.sha256, b!.sha256);
   assert.equal(a!.pictureSha256, b!.pictureSha256);
@@ -100,7 +102,68 @@ test('reading stops when interrupted', async (t) => {
   const folder = await temporary(t);
   await writeFile(path.join(folder, 'a.jpg'), await encode(smoothPixels(64, 1), 64));
   await assert.rejects(
-    loadImages(await findFiles(folder), SPEC, { signal: AbortSignal.abort(), onImage: () => {} }),
+    loadSamples(await samplesIn(folder), SPEC, { signal: AbortSignal.abort(), onImage: () => {} }),
     InterruptedError,
   );
+});
+
+test('the digest of the picture is the same, whether or not a second decoding could be saved', async () => {
+  const grey = Uint8Array.from({ length: 32 * 32 }, (_, i) => i % 251);
+  const raw = (data: Uint8Array, channels: 1 | 3) =>
+    sharp(data, { raw: { width: 32, height: 32, channels } });
+  const files = [
+    await raw(grey, 1).toColourspace('b-w').png().toBuffer(),
+    await raw(grey, 1).toColourspace('b-w').jpeg().toBuffer(),
+    await raw(smoothPixels(32, 1), 3).png().toBuffer(),
+    await raw(smoothPixels(32, 1), 3).ensureAlpha(0.5).png().toBuffer(),
+    await raw(smoothPixels(32, 1), 3).withMetadata({ orientation: 6 }).jpeg().toBuffer(),
+    await raw(smoothPixels(32, 1), 3).toColourspace('rgb16').png().toBuffer(),
+    await raw(smoothPixels(32, 1), 3).toColourspace('cmyk').jpeg().toBuffer(),
+  ];
+  const samples = files.map(
+    (file, i): Sample => ({ name: `${i}`, path: null, group: null, read: async () => file }),
+  );
+  for (const channels of [1, 3] as const) {
+    const { images } = await loadSamples(samples, { ...SPEC, channels }, quiet);
+    for (const [i, { pictureSha256, thumbnail }] of images.entries()) {
+      assert.equal(
+        pictureSha256,
+        digestOfPicture(await decodePicture(files[i]!)),
+        `file ${i}, ${channels} channels`,
+      );
+      assert.equal(thumbnail.length, 1024);
+    }
+    assert.equal(images.length, files.length);
+  }
+});
+
+test('an empty folder and a folder of text are refused with what to do; mixed sizes are told', async (t) => {
+  const folder = await temporary(t);
+  const load = async () => loadSamples(await samplesIn(folder), SPEC, quiet);
+  assert.throws(
+    () => requireImages(folder, { images: [], refused: [] }),
+    /found no file\. Give a folder of JPEG/,
+  );
+  for (const name of ['a.txt', 'b.txt']) await writeFile(path.join(folder, name), 'Some text.');
+  const text = await load();
+  assert.throws(
+    () => requireImages(folder, text),
+    (error: Error) => {
+      assert.ok(error instanceof TrainerError);
+      assert.match(
+        error.message,
+        /found 2 files, none of them a usable image \(a\.txt: The content is none of jpeg/,
+      );
+      return true;
+    },
+  );
+  await writeFile(path.join(folder, '1.png'), await encode(smoothPixels(40, 1), 40, 'png'));
+  await writeFile(path.join(folder, '2.png'), await encode(smoothPixels(64, 2), 64, 'png'));
+  const { images } = await load();
+  assert.equal(images.length, 2);
+  assert.match(
+    describeSizes(images, SPEC),
+    /^2 different sizes, 40 x 40 to 64 x 64 pixels; each is brought to 32 x 32/,
+  );
+  assert.equal(describeSizes(images.slice(0, 1), SPEC), 'All images have 40 x 40 pixels.');
 });

@@ -3,20 +3,30 @@ import { createHash } from 'node:crypto';
 import test from 'node:test';
 import type { Recipe } from '../../config/recipe.ts';
 import type { LoadedImage } from '../../trainer/data/load.ts';
-import { type Side, splitImages } from '../../trainer/data/split.ts';
+import { describeSplit, type Side, splitImages } from '../../trainer/data/split.ts';
 import { TrainerError } from '../../trainer/error.ts';
 import { randomFor } from '../../trainer/random.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** Equal arguments stand for equal bytes, equal pictures, equal pixels. */
-function image(name: string, bytes: string, picture = bytes, pixels = picture): LoadedImage {
+function image(
+  name: string,
+  bytes: string,
+  picture = bytes,
+  pixels = picture,
+  group: string | null = null,
+): LoadedImage {
   const keys = {
     sha256: sha256(`b${bytes}`),
     pictureSha256: sha256(`f${picture}`),
     pixelsSha256: sha256(`p${pixels}`),
   };
-  return { name, path: name, ...keys, width: 8, height: 8, pixels: new Uint8Array(192) };
+  // Noise of its own: no near copy of another picture.
+  const uniform = randomFor(1, 'thumbnail', picture);
+  const thumbnail = Uint8Array.from({ length: 1024 }, () => 256 * uniform());
+  const sample = { name, path: name, group, read: async () => new Uint8Array() };
+  return { sample, name, ...keys, thumbnail, width: 8, height: 8, pixels: new Uint8Array(192) };
 }
 
 const distinct = (count: number) => Array.from({ length: count }, (_, i) => image(`${i}.png`, `${i}`));
@@ -102,4 +112,60 @@ test('without a promise to keep, four images are enough', () => {
   const rules = { ...recipe(), threshold: { rule: 'mean-std', k: 1 } } as const;
   const { train, validation, calibration } = splitImages(distinct(4), rules, 1);
   assert.deepEqual([train.length, validation.length, calibration.length], [2, 1, 1]);
+});
+
+test('property: a group is never on two sides, whatever its size, and every image is used once', () => {
+  const random = randomFor(2, 'groups test');
+  for (let round = 0; round < 200; round++) {
+    const patients = 4 + Math.floor(random() * 40);
+    const images = Array.from({ length: patients }, (_, patient) =>
+      Array.from({ length: 1 + Math.floor(random() ** 3 * 12) }, (_, i) =>
+        image(`${patient}-${i}.png`, `${patient}-${i}`, undefined, undefined, `p${patient}`),
+      ),
+    ).flat();
+    let split: ReturnType<typeof splitImages>;
+    try {
+      split = splitImages(images, recipe(0.2), round);
+    } catch (error) {
+      assert.ok(error instanceof TrainerError);
+      continue;
+    }
+    const all = SIDES.flatMap((side) => split[side].map((i) => i.name));
+    assert.deepEqual(all.sort(), images.map((i) => i.name).sort());
+    const sides = SIDES.map((side) => new Set(split[side].map((i) => i.sample.group)));
+    for (const [a, b] of [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ] as const)
+      assert.ok(sides[a]!.isDisjointFrom(sides[b]!));
+    for (const side of SIDES) assert.ok(split[side].length > 0);
+    assert.ok(split.calibration.length >= 4, 'alpha 0.2 needs 4 calibration images');
+    assert.match(split.groups.description, new RegExp(`^${patients} groups, as given`));
+    const described = describeSplit(split, round) as { images: { group: string }[] };
+    assert.ok(described.images.every(({ group }) => /^p\d+$/.test(group)));
+  }
+});
+
+test('near copies stay on one side, and are told', () => {
+  const images = Array.from({ length: 60 }, (_, i) => {
+    const original = image(`${i}.png`, `${i}`);
+    if (i % 3 !== 0) return original;
+    // Other contrast and brightness of the picture two places on.
+    const { thumbnail } = image('', `${i + 2}`);
+    return { ...original, thumbnail: thumbnail.map((v) => 30 + 0.7 * v) };
+  });
+  for (let seed = 0; seed < 10; seed++) {
+    const split = splitImages(images, recipe(), seed);
+    assert.equal(split.groups.count, 40);
+    assert.match(split.groups.description, /40 groups: near copies among 60 images/);
+    const sideOf = (name: string) => SIDES.find((side) => split[side].some((i) => i.name === name));
+    for (let i = 0; i < 60; i += 3) assert.equal(sideOf(`${i}.png`), sideOf(`${i + 2}.png`));
+    assert.ok(Math.abs(split.calibration.length - 19) <= 2, `${split.calibration.length} for calibration`);
+  }
+});
+
+test('one group of all images is refused as such', () => {
+  const one = Array.from({ length: 30 }, (_, i) => image(`${i}`, `${i}`, undefined, undefined, 'same'));
+  assert.throws(() => splitImages(one, recipe(), 1), /The 30 images form only 1 group .*at least 4/);
 });

@@ -1,7 +1,9 @@
-/** Finds the files of an image folder. */
-import { readdir, realpath, stat } from 'node:fs/promises';
+/** Finds the images of a folder: files, or records of IDX files. */
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { TrainerError } from '../error.ts';
+import { idxSamples, isIdxName } from './idx.ts';
+import type { Sample } from './sample.ts';
 
 export interface FoundFile {
   readonly path: string;
@@ -45,6 +47,29 @@ export async function findFiles(folder: string, except: readonly string[] = []):
 }
 
 /**
+ * The images of a folder (`except` is left out) or of one IDX file, named relative to what was given. Where a folder
+ * holds IDX files of images directly, these are its images, and nothing else is.
+ * @throws TrainerError when there is no such folder or file, or an IDX file is damaged.
+ */
+export async function samplesIn(given: string, except: readonly string[] = []): Promise<Sample[]> {
+  if (isIdxName(given) && !(await isFolder(given))) return idxSamples(given);
+  await requireFolder(given);
+  const idx = await idxFilesIn(given);
+  if (idx.length > 0) return (await Promise.all(idx.map((file) => idxSamples(file)))).flat();
+  return (await findFiles(given, except)).map(fileSample);
+}
+
+/** IDX files of images directly in `folder`, sorted. */
+export async function idxFilesIn(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => isIdxName(name) && !name.startsWith('.'));
+  return names.sort().map((name) => path.join(folder, name));
+}
+
+export function fileSample(file: FoundFile): Sample {
+  return { name: file.name, path: file.path, group: null, read: () => readFile(file.path) };
+}
+
+/**
  * The labelled test images: `given` holds `good` and `poor`; when nothing is given, `folder/test` if it does.
  * @throws TrainerError when a folder was given that holds neither.
  */
@@ -63,7 +88,8 @@ export async function findTestFolders(
   );
 }
 
-async function requireFolder(folder: string): Promise<void> {
+/** @throws TrainerError when `folder` is missing or is none. */
+export async function requireFolder(folder: string): Promise<void> {
   const found = await stat(folder).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
     throw new TrainerError(`The folder ${folder} ${why}. Give a folder of images.`, { cause });
@@ -71,7 +97,7 @@ async function requireFolder(folder: string): Promise<void> {
   if (!found.isDirectory()) throw new TrainerError(`${folder} is a file; expected a folder of images.`);
 }
 
-const isFolder = (file: string): Promise<boolean> =>
+export const isFolder = (file: string): Promise<boolean> =>
   stat(file).then(
     (found) => found.isDirectory(),
     () => false,

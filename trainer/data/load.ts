@@ -1,17 +1,19 @@
-/** Reads and decodes the images of a folder, each once, with the device's own decoder. */
+/** Reads and decodes images, each once, with the device's own decoder. */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import sharp from 'sharp';
 import { decode } from '../../agent/inspect/decode.ts';
 import { type Limits, UnscorableError } from '../../agent/inspect/inspection.ts';
 import { SETTINGS } from '../../config/agent.ts';
 import type { Preprocessing } from '../../config/preprocessing.ts';
 import type { UnscorableReason } from '../../config/verdict.ts';
-import { InterruptedError } from '../error.ts';
-import type { FoundFile } from './find.ts';
+import { InterruptedError, TrainerError } from '../error.ts';
+import { decodePicture, digestOfPicture, type Picture, thumbnailOf } from './picture.ts';
+import type { Sample } from './sample.ts';
 
 export interface LoadedImage {
-  readonly path: string;
+  readonly sample: Sample;
+  /** Of the sample. */
   readonly name: string;
   /** SHA-256 of the file, hex. */
   readonly sha256: string;
@@ -19,10 +21,12 @@ export interface LoadedImage {
   readonly pictureSha256: string;
   /** SHA-256 of `pixels`, hex. */
   readonly pixelsSha256: string;
+  /** Grey, uint8 `[32, 32]`, the picture squeezed. */
+  readonly thumbnail: Uint8Array;
   /** Size as stored, in pixels. */
   readonly width: number;
   readonly height: number;
-  /** uint8 `[height, width, channels]` of the preprocessing's size. */
+  /** uint8 `[height, width, channels]` of the preprocessing's size, with several frames `[frames, height, ...]`. */
   readonly pixels: Uint8Array;
 }
 
@@ -33,7 +37,7 @@ export interface RefusedImage {
 }
 
 export interface LoadedFolder {
-  /** In the order of `files`. */
+  /** In the order of the samples. */
   readonly images: readonly LoadedImage[];
   readonly refused: readonly RefusedImage[];
 }
@@ -48,18 +52,18 @@ export const LIMITS: Limits = {
 const AT_ONCE = 4;
 
 /** @throws InterruptedError when `signal` is aborted meanwhile. */
-export async function loadImages(
-  files: readonly FoundFile[],
+export async function loadSamples(
+  samples: readonly Sample[],
   spec: Preprocessing,
   options: { readonly signal: AbortSignal; readonly onImage: () => void },
 ): Promise<LoadedFolder> {
-  const results = new Array<LoadedImage | RefusedImage>(files.length);
+  const results = new Array<LoadedImage | RefusedImage>(samples.length);
   let next = 0;
   const work = async (): Promise<void> => {
-    while (next < files.length) {
+    while (next < samples.length) {
       if (options.signal.aborted) throw new InterruptedError('Interrupted while reading images.');
       const index = next++;
-      results[index] = await loadImage(files[index]!, spec);
+      results[index] = await loadImage(samples[index]!, spec);
       options.onImage();
     }
   };
@@ -70,7 +74,31 @@ export async function loadImages(
   };
 }
 
-/** Mean of each channel over all images, 0 to 1. */
+/** @throws TrainerError when nothing was loaded; `where` names what was given. */
+export function requireImages(where: string, { images, refused }: LoadedFolder): void {
+  if (images.length > 0) return;
+  const first = refused[0];
+  const found =
+    first === undefined
+      ? 'no file'
+      : `${refused.length} file${refused.length === 1 ? '' : 's'}, none of them a usable image (${first.name}: ${first.message})`;
+  throw new TrainerError(
+    `Expected good images in ${where}, found ${found}. Give a folder of JPEG, PNG, TIFF, WebP or GIF images, or of IDX files.`,
+  );
+}
+
+/** One sentence on the sizes of the images as stored: all alike, or mixed and what becomes of them. */
+export function describeSizes(images: readonly LoadedImage[], spec: Preprocessing): string {
+  const byArea = images.toSorted((a, b) => a.width * a.height - b.width * b.height);
+  const say = (image: LoadedImage) => `${image.width} x ${image.height}`;
+  const count = new Set(images.map(say)).size;
+  const [smallest, largest] = [byArea[0], byArea.at(-1)];
+  if (smallest === undefined || largest === undefined) return 'No images.';
+  if (count === 1) return `All images have ${say(smallest)} pixels.`;
+  return `${count} different sizes, ${say(smallest)} to ${say(largest)} pixels; each is brought to ${spec.width} x ${spec.height} (fit: ${spec.fit}).`;
+}
+
+/** Mean of each channel over all images and frames, 0 to 1. */
 export function meanColour(images: readonly LoadedImage[], channels: number): number[] {
   const sums = new Array<number>(channels).fill(0);
   let values = 0;
@@ -81,42 +109,65 @@ export function meanColour(images: readonly LoadedImage[], channels: number): nu
   return sums.map((sum) => sum / values / 255);
 }
 
-async function loadImage(file: FoundFile, spec: Preprocessing): Promise<LoadedImage | RefusedImage> {
+async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedImage | RefusedImage> {
   try {
-    const bytes = await read(file.path);
+    const bytes = await read(sample);
     const { pixels, width, height } = await decode(bytes, spec, LIMITS);
-    const picture = await sharp(bytes, { limitInputPixels: false, sequentialRead: true })
-      .autoOrient()
-      .flatten({ background: '#000' })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    const size = `${picture.info.width}x${picture.info.height}x${picture.info.channels}|`;
+    const picture = (await pictureIn(pixels, { width, height }, bytes, spec)) ?? (await decodePicture(bytes));
     return {
-      path: file.path,
-      name: file.name,
+      sample,
+      name: sample.name,
       sha256: sha256(bytes),
-      pictureSha256: sha256(size, picture.data),
+      pictureSha256: digestOfPicture(picture),
       pixelsSha256: sha256(pixels),
+      thumbnail: thumbnailOf(picture),
       width,
       height,
       pixels,
     };
   } catch (error) {
     if (!(error instanceof UnscorableError)) throw error;
-    return { name: file.name, reason: error.reason, message: error.message };
+    return { name: sample.name, reason: error.reason, message: error.message };
   }
 }
 
-async function read(file: string): Promise<Uint8Array> {
+/** The picture as `decodePicture` gives it, when the pixels that the model sees already are it; else null. */
+async function pictureIn(
+  pixels: Uint8Array,
+  { width, height }: { readonly width: number; readonly height: number },
+  bytes: Uint8Array,
+  spec: Preprocessing,
+): Promise<Picture | null> {
+  const changed =
+    width !== spec.width ||
+    height !== spec.height ||
+    spec.frames > 1 ||
+    spec.crop !== 'none' ||
+    spec.stretch !== undefined ||
+    spec.thresholding !== undefined;
+  if (changed) return null;
+  if (spec.channels === 1) {
+    const { space, depth, hasAlpha, hasProfile, orientation = 1 } = await sharp(bytes).metadata();
+    const plain = space === 'b-w' && depth === 'uchar' && !hasAlpha && !hasProfile && orientation === 1;
+    if (!plain) return null;
+    const data = new Uint8Array(3 * pixels.length);
+    for (let i = 0; i < pixels.length; i++) data.fill(pixels[i]!, 3 * i, 3 * i + 3);
+    return { width, height, channels: 3, data };
+  }
+  const { orientation = 1 } = await sharp(bytes).metadata();
+  return orientation === 1 ? { width, height, channels: 3, data: pixels } : null;
+}
+
+async function read(sample: Sample): Promise<Uint8Array> {
   try {
-    const { size } = await stat(file);
+    const size = sample.path === null ? 0 : (await stat(sample.path)).size;
     if (size > LIMITS.bytes)
       throw new UnscorableError('too-large', `The file has ${size} bytes; ${LIMITS.bytes} are allowed.`);
-    return await readFile(file);
+    return await sample.read();
   } catch (cause) {
     if (cause instanceof UnscorableError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
+    if (code === undefined) throw cause;
     throw new UnscorableError('unreadable', `Reading the file failed (${code}).`, { cause });
   }
 }

@@ -5,6 +5,7 @@ import type { Recipe } from '../../config/recipe.ts';
 import type { ThresholdRule } from '../../config/threshold.ts';
 import { TrainerError } from '../error.ts';
 import { randomFor, shuffled } from '../random.ts';
+import { type Grouping, groupImages } from './groups.ts';
 import type { LoadedImage } from './load.ts';
 
 export type Side = 'train' | 'validation' | 'calibration';
@@ -15,6 +16,10 @@ export interface Split {
   readonly calibration: readonly LoadedImage[];
   /** Copies of an image that is on one of the sides: left out, so that no picture counts twice. */
   readonly duplicates: readonly { readonly image: LoadedImage; readonly copyOf: string }[];
+  /** Which images belong together. */
+  readonly groups: Pick<Grouping, 'count' | 'description'>;
+  /** Group of each image used, for those that share theirs with another. */
+  readonly groupOf: ReadonlyMap<LoadedImage, string>;
   /** SHA-256 over the sorted content hashes of all images used. */
   readonly digest: string;
 }
@@ -23,9 +28,10 @@ export interface Split {
 const FEWEST = 4;
 
 /**
- * Seeded split. Images with the same bytes, the same picture or the same pixels at the input's size count once.
- * The order comes from the content: renaming files changes nothing.
- * @throws TrainerError when there are too few images, for training or for the alpha of the threshold's rule.
+ * Seeded split. Images with the same bytes, the same picture or the same pixels at the input's size count once. Groups,
+ * as the samples give them or else near copies, stay whole. The order comes from the content: renaming files changes
+ * nothing.
+ * @throws TrainerError when there are too few images or groups, for training or for the alpha of the threshold's rule.
  */
 export function splitImages(
   images: readonly LoadedImage[],
@@ -33,28 +39,85 @@ export function splitImages(
   seed: number,
 ): Split {
   const { distinct, duplicates } = withoutDuplicates(images);
-  const { validation, calibration } = countSides(distinct.length, duplicates.length, recipe);
-  const byContent = [...distinct].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
-  const order = shuffled(byContent, randomFor(seed, 'split'));
+  const byContent = distinct.toSorted((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+  const { keys, count, description } = groupImages(byContent);
+  requireGroups(count, distinct.length, duplicates.length);
+  const counts = countSides(distinct.length, duplicates.length, recipe);
+  const members = Map.groupBy(byContent.keys(), (i) => keys[i]!);
+  const order = shuffled([...members.values()], randomFor(seed, 'split')).map((group) =>
+    group.map((i) => byContent[i]!),
+  );
+  const sides = fillSides(order, counts, calibrationNeeded(recipe.threshold));
   const hash = createHash('sha256');
   for (const image of byContent) hash.update(image.sha256);
+  const shared = [...members.values()].filter((group) => group.length > 1);
+  const groupOf = new Map(
+    shared.flatMap((group, n) => group.map((i) => [byContent[i]!, `${n + 1}`] as const)),
+  );
   return {
-    calibration: order.slice(0, calibration),
-    validation: order.slice(calibration, calibration + validation),
-    train: order.slice(calibration + validation),
+    ...sides,
     duplicates,
+    groups: { count, description },
+    groupOf,
     digest: `sha256:${hash.digest('hex')}`,
   };
 }
 
+/**
+ * Whole groups in turn to calibration, validation and training, until each has its count. A group that is larger than
+ * what a side still lacks is passed over for later sides, unless the side could not do without.
+ */
+function fillSides(
+  groups: readonly (readonly LoadedImage[])[],
+  counts: { readonly calibration: number; readonly validation: number },
+  needed: number,
+): Pick<Split, Side> {
+  let left = [...groups];
+  const take = (wanted: number, least: number, keep: number): LoadedImage[] => {
+    const taken: LoadedImage[] = [];
+    const rest: (readonly LoadedImage[])[] = [];
+    for (const group of left)
+      if (taken.length + group.length <= wanted) taken.push(...group);
+      else rest.push(group);
+    // Too few, because the groups are large: the smallest of the rest are taken, as long as later sides have some.
+    while (taken.length < least && rest.length > keep) {
+      const smallest = rest.reduce((best, group, i) => (group.length < rest[best]!.length ? i : best), 0);
+      taken.push(...rest.splice(smallest, 1)[0]!);
+    }
+    left = rest;
+    return taken;
+  };
+  const calibration = take(counts.calibration, Math.max(1, needed), 2);
+  const validation = take(counts.validation, 1, 1);
+  if (calibration.length < needed || validation.length === 0 || left.length === 0)
+    throw new TrainerError(
+      `The ${groups.length} groups of images are too large to be divided: ${calibration.length} images can be set aside for calibration where ${needed} are needed. Give images of more patients, or a larger alpha (--set threshold.alpha=...).`,
+    );
+  return { calibration, validation, train: left.flat() };
+}
+
+function requireGroups(groups: number, images: number, duplicates: number): void {
+  if (groups >= FEWEST || images < FEWEST) return; // too few images are told as such
+  const copies = duplicates > 0 ? `, beside ${duplicates} exact copies` : '';
+  throw new TrainerError(
+    `The ${images} images form only ${groups} group${groups === 1 ? '' : 's'} of images that belong together (near copies, or the same patient)${copies}; a run needs at least ${FEWEST} that differ, and a good model a hundred or more. Give a folder with more different good images.`,
+  );
+}
+
 /** The file `split.json`: which image is on which side. */
 export function describeSplit(split: Split, seed: number): unknown {
-  const entry = (side: Side) => (image: LoadedImage) => ({ name: image.name, sha256: image.sha256, side });
+  const entry = (side: Side) => (image: LoadedImage) => ({
+    name: image.name,
+    sha256: image.sha256,
+    side,
+    group: image.sample.group ?? split.groupOf.get(image) ?? null,
+  });
   const sides = (['train', 'validation', 'calibration'] as const).flatMap((s) => split[s].map(entry(s)));
   return {
     format: 1,
     seed,
     digest: split.digest,
+    groups: split.groups,
     images: sides.sort((a, b) => (a.name < b.name ? -1 : 1)),
     duplicates: split.duplicates.map(({ image, copyOf }) => ({
       name: image.name,

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import test from 'node:test';
+import sharp from 'sharp';
+import { findFiles } from '../../trainer/data/find.ts';
+import { groupByName, groupImages, MOST_COMPARED } from '../../trainer/data/groups.ts';
+import { NEAR_COPY, nearCopies } from '../../trainer/data/near-copies.ts';
+import { decodePicture, thumbnailOf } from '../../trainer/data/picture.ts';
+import { randomFor } from '../../trainer/random.ts';
+
+const named = (name: string) => ({ name, path: null, group: null, read: async () => new Uint8Array() });
+
+test('groups are found in names by the first capture group, in the file name or with its folders', () => {
+  const groupsOf = (pattern: string, names: string[]) =>
+    groupByName(names.map(named), pattern).map((s) => s.group);
+  assert.deepEqual(groupsOf('^(C\\d+)P', ['train/C1P5_a.png', 'train/C12P6.png', 'other.png']), [
+    'C1',
+    'C12',
+    null,
+  ]);
+  assert.deepEqual(groupsOf('(patient\\d+)/', ['patient7/1.png', 'x/patient8/1.png']), [
+    'patient7',
+    'patient8',
+  ]);
+  assert.deepEqual(groupsOf('^(?:IM|(\\w+))-', ['ab-1', 'IM-2']), ['ab', null], 'a group that takes no part');
+});
+
+test('a pattern without a group, one that matches nothing, and a wrong one are refused with an example', () => {
+  const samples = [named('train/IM-0001.png'), named('b.png')];
+  assert.throws(() => groupByName(samples, 'IM-\\d+'), /has no group in parentheses.*as in "\(person/);
+  assert.throws(() => groupByName(samples, '(?:IM)-\\d+'), /has no group in parentheses/);
+  assert.throws(
+    () => groupByName(samples, 'person(\\d+)'),
+    /matches none of 2 names; the first is train\/IM-0001\.png/,
+  );
+  assert.throws(() => groupByName(samples, '('), /is no regular expression/);
+});
+
+/** Normalised cross-correlation, by definition. */
+function correlation(a: Uint8Array, b: Uint8Array): number {
+  const mean = (v: Uint8Array) => v.reduce((sum, x) => sum + x, 0) / v.length;
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += (a[i]! - ma) * (b[i]! - mb);
+    aa += (a[i]! - ma) ** 2;
+    bb += (b[i]! - mb) ** 2;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
+
+test('near copies are those of the definition, and theirs', () => {
+  const random = randomFor(4, 'near copies test');
+  const bases = Array.from({ length: 12 }, () => Array.from({ length: 6 }, () => random() * 6));
+  // Smooth pictures with noise about as strong as the limit allows: some pairs above it, some below.
+  const thumbnails = Array.from({ length: 150 }, () => {
+    const base = bases[Math.floor(random() * bases.length)]!;
+    const [noise, gain] = [random() * 30, 0.5 + 0.4 * random()];
+    return Uint8ClampedArray.from({ length: 1024 }, (_, i) => {
+      const [x, y] = [(i % 32) / 32, Math.floor(i / 32) / 32];
+      const wave =
+        Math.sin(base[0]! * x + base[1]!) + Math.cos(base[2]! * y + base[3]!) + Math.sin(base[4]! * x * y);
+      return 128 + gain * (40 * wave + noise * (random() - 0.5));
+    });
+  }).map((v) => new Uint8Array(v));
+  const expected = thumbnails.map((_, i) => i);
+  let pairs = 0;
+  for (let i = 0; i < thumbnails.length; i++)
+    for (let j = 0; j < i; j++) {
+      if (correlation(thumbnails[i]!, thumbnails[j]!) <= NEAR_COPY) continue;
+      pairs += 1;
+      const [from, to] = [Math.max(expected[i]!, expected[j]!), Math.min(expected[i]!, expected[j]!)];
+      for (let k = 0; k < expected.length; k++) if (expected[k] === from) expected[k] = to;
+    }
+  const clusters = new Set(expected).size;
+  assert.ok(pairs > 50 && clusters > 12, `${pairs} pairs, ${clusters} clusters: a case that tells`);
+  assert.deepEqual(nearCopies(thumbnails), expected);
+  assert.deepEqual(nearCopies([]), []);
+});
+
+test('groups that are given go before near copies; too many images are not compared, and that is said', () => {
+  const same = new Uint8Array(1024).map((_, i) => i % 256);
+  const image = (group: string | null) => ({ sample: { group }, thumbnail: same });
+  const given = groupImages([image('a'), image('b'), image('a'), image(null)]);
+  assert.deepEqual([given.count, given.keys[0] === given.keys[2]], [3, true]);
+  assert.match(given.description, /3 groups, as given \(1 images without one stand alone\)/);
+  const found = groupImages([image(null), image(null), { ...image(null), thumbnail: same.toReversed() }]);
+  assert.equal(found.count, 2);
+  const many = groupImages(Array.from({ length: MOST_COMPARED + 1 }, () => image(null)));
+  assert.equal(many.count, MOST_COMPARED + 1);
+  assert.match(many.description, /not looked for among more than 10000 images/);
+});
+
+test('a thumbnail is the mean over areas, whatever the size, grey from colour', async () => {
+  for (const [width, height] of [
+    [28, 28],
+    [32, 32],
+    [100, 47],
+    [5, 300],
+  ] as const) {
+    const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => [50, 100, 150][i % 3]!);
+    const flat = thumbnailOf({ width, height, channels: 3, data });
+    assert.deepEqual([...new Set(flat)], [100], `${width} x ${height}`);
+  }
+  const halves = Uint8Array.from({ length: 64 * 2 }, (_, i) => (i % 64 < 32 ? 0 : 200));
+  const thumbnail = thumbnailOf({ width: 64, height: 2, channels: 1, data: halves });
+  assert.deepEqual([...thumbnail.subarray(14, 18)], [0, 0, 200, 200]);
+});
+
+const brain = path.join(import.meta.dirname, '../../../shared/data/brain-mri/train_good');
+test('near copies are found among real images, where one slice was saved several times', {
+  skip: !existsSync(brain) && 'the data folder ../shared is not there',
+}, async () => {
+  const files = await findFiles(brain);
+  const thumbnails = await Promise.all(
+    files.map(async (file) => thumbnailOf(await decodePicture(await readFile(file.path)))),
+  );
+  const before = new Set(nearCopies(thumbnails)).size;
+  // Its README says about 390 clusters among 660, by the same measure.
+  assert.ok(before > 370 && before < 420, `${before} groups among ${files.length}`);
+  const copy = await sharp(files[0]!.path).jpeg({ quality: 50 }).modulate({ brightness: 1.1 }).toBuffer();
+  const clusters = nearCopies([...thumbnails, thumbnailOf(await decodePicture(copy))]);
+  assert.equal(clusters.at(-1), clusters[0]);
+});

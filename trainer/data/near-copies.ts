@@ -1,0 +1,88 @@
+/** Finds pictures that are nearly the same: one saved again with other contrast, sharpening or compression. */
+import { THUMBNAIL_SIDE } from './picture.ts';
+
+/** Normalised cross-correlation of thumbnails above which two pictures are near copies. */
+export const NEAR_COPY = 0.985;
+
+const SIZE = THUMBNAIL_SIDE ** 2;
+/** Side of the blocks whose means are compared first. */
+const BLOCK = 8;
+const BLOCKS = (THUMBNAIL_SIDE / BLOCK) ** 2;
+
+/**
+ * The cluster of each thumbnail, grey uint8 `[32, 32]`: near copies of near copies belong together. A cluster is named
+ * by the index of its first thumbnail.
+ *
+ * Exact, without comparing all pixels of all pairs: of two vectors of mean 0 and length 1 whose correlation is r, the
+ * squared distance is 2 - 2r, and no orthogonal projection of them is farther apart. Projected onto the means of
+ * blocks, and sorted by the first of these, most pairs are ruled out at once.
+ */
+export function nearCopies(thumbnails: readonly Uint8Array[]): number[] {
+  const vectors = thumbnails.map(normalise);
+  const coarse = vectors.map(blockMeans);
+  const key = widestOf(coarse);
+  const order = [...vectors.keys()].sort((a, b) => coarse[a]![key]! - coarse[b]![key]!);
+  const limit = 2 - 2 * NEAR_COPY;
+  const reach = Math.sqrt(limit);
+  const parents = [...vectors.keys()];
+  const root = (i: number): number => {
+    let r = i;
+    while (parents[r] !== r) r = parents[r]!;
+    parents[i] = r;
+    return r;
+  };
+  for (let a = 0; a < order.length; a++) {
+    const i = order[a]!;
+    for (let b = a + 1; b < order.length; b++) {
+      const j = order[b]!;
+      if (coarse[j]![key]! - coarse[i]![key]! > reach) break;
+      if (distance(coarse[i]!, coarse[j]!, limit) >= limit) continue;
+      if (distance(vectors[i]!, vectors[j]!, limit) >= limit) continue;
+      const [p, q] = [root(i), root(j)];
+      parents[Math.max(p, q)] = Math.min(p, q);
+    }
+  }
+  return parents.map((_, i) => root(i));
+}
+
+/** Mean 0, length 1; a picture of one value is near nothing but its like. */
+function normalise(thumbnail: Uint8Array): Float32Array {
+  const mean = thumbnail.reduce((sum, v) => sum + v, 0) / SIZE;
+  const centred = Float32Array.from(thumbnail, (v) => v - mean);
+  const length = Math.sqrt(centred.reduce((sum, v) => sum + v * v, 0));
+  return length === 0 ? centred : centred.map((v) => v / length);
+}
+
+/** Projection onto blocks: their sums, over the square root of the pixels of a block. */
+function blockMeans(vector: Float32Array): Float32Array {
+  const sums = new Float32Array(BLOCKS);
+  const across = THUMBNAIL_SIDE / BLOCK;
+  for (let i = 0; i < SIZE; i++) {
+    const [x, y] = [i % THUMBNAIL_SIDE, Math.floor(i / THUMBNAIL_SIDE)];
+    sums[Math.floor(y / BLOCK) * across + Math.floor(x / BLOCK)]! += vector[i]! / BLOCK;
+  }
+  return sums;
+}
+
+/** The coordinate that differs most among `vectors`. */
+function widestOf(vectors: readonly Float32Array[]): number {
+  let best = 0;
+  let widest = -1;
+  for (let k = 0; k < BLOCKS; k++) {
+    const mean = vectors.reduce((sum, v) => sum + v[k]!, 0) / vectors.length;
+    const variance = vectors.reduce((sum, v) => sum + (v[k]! - mean) ** 2, 0);
+    if (variance > widest) [best, widest] = [k, variance];
+  }
+  return best;
+}
+
+/** Squared; gives up, with some number of at least `limit`, once the sum has reached it. */
+function distance(a: Float32Array, b: Float32Array, limit: number): number {
+  let sum = 0;
+  for (let start = 0; start < a.length && sum < limit; start += 16)
+    for (let i = start; i < start + 16; i++) {
+      const d = a[i]! - b[i]!;
+      sum += d * d;
+    }
+  return sum;
+}
