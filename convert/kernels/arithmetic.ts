@@ -16,7 +16,10 @@ export const ARITHMETIC: HandlerTable = {
     if (b.fill === 0) return spread(g, out, a);
     elementwise(g, out, [a, b], (x, y) => g.op('Sub', [x, y]));
   }),
-  /** Zero times anything is taken for zero, infinities and NaN too: a recurrent layer forgets nothing at its first step. */
+  /**
+   * A constant zero times anything is zero, infinities and NaN too (TensorFlow's own graph optimizer does the same):
+   * most of the first step of a recurrent layer then need not be computed, nor its gradient.
+   */
   Multiply: binary((g, a, b, out) => {
     if (a.fill === 0 || b.fill === 0) return fill(out, 0);
     if (b.fill === 1) return spread(g, out, a);

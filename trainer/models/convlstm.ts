@@ -85,7 +85,7 @@ function convLstm({ input, model: options }: Recipe, seed: number): tfl.Sequenti
   return model;
 }
 
-/** @throws ConfigError when the input cannot be halved as often as the model has blocks, or is no larger than the bottleneck. */
+/** @throws ConfigError when the input cannot be halved as often as there are blocks, or the bottleneck is no smaller. */
 export function checkConvLstm({ input, model }: Recipe): void {
   const { filters } = model as Extract<Model, { kind: 'convlstm' }>;
   const factor = 2 ** filters.length;

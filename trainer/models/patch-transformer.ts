@@ -159,7 +159,7 @@ function patchShape({ input: { height, width, channels }, model }: Recipe): Patc
   return { options, height, width, channels, rows, columns, patches: rows * columns };
 }
 
-/** @throws ConfigError when patches do not fill the input, heads do not divide the width, or nothing needs to be learnt. */
+/** @throws ConfigError when patches do not fill the input, or heads do not divide the width, or it could but copy. */
 export function checkPatchTransformer(recipe: Recipe): void {
   const { input } = recipe;
   const { options, patches, channels } = patchShape(recipe);
