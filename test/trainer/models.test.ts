@@ -8,8 +8,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { ConfigError } from '../../config/errors.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { registerOnnxBackend } from '../../convert/backend.ts';
+import { imagesOf } from '../../trainer/batches.ts';
 import { checkExport, exportGraph } from '../../trainer/export.ts';
+import { computeFeatures } from '../../trainer/features.ts';
 import { type FitOptions, fit } from '../../trainer/fit.ts';
+import type { FrozenEncoder } from '../../trainer/models/autoencoder.ts';
 import { buildAutoencoder, checkModel } from '../../trainer/models/build.ts';
 import { readWeights } from '../../trainer/weights.ts';
 import { smallRecipe, wavePictures } from './small-recipe.ts';
@@ -48,7 +51,7 @@ function options(recipe: Recipe, name: string, more: Partial<FitOptions> = {}): 
 }
 
 const KINDS: Record<string, Recipe> = {
-  conv: smallRecipe({ kind: 'conv', filters: [6, 4] }, { residual: 'cross-entropy' }),
+  conv: smallRecipe({ kind: 'conv', filters: [6, 4] }, { residual: 'cross-entropy', batchSize: 1 }),
   'conv, odd size, three channels, dense bottleneck': smallRecipe(
     { kind: 'conv', filters: [6, 4], pool: [2, 3], convolutions: 2, latent: 5, activation: 'elu' },
     {},
@@ -72,10 +75,11 @@ for (const [name, recipe] of Object.entries(KINDS)) {
     const losses = fitted.history.map(({ loss }) => loss);
     assert.ok(losses.at(-1)! < 0.97 * losses[0]!, `losses: ${losses}`);
 
-    await fit(build(recipe), options({ ...recipe, epochs: 1 }, `${name}-parts`));
+    const before = recipe.epochs - 1;
+    await fit(build(recipe), options({ ...recipe, epochs: before }, `${name}-parts`));
     const resumed = build(recipe, 2);
     const again = await fit(resumed, options(recipe, `${name}-parts`));
-    assert.equal(again.resumedFrom, 1);
+    assert.equal(again.resumedFrom, before);
     const figures = (history: typeof again.history) =>
       history.map(({ loss, validationLoss }) => [loss, validationLoss]);
     assert.deepEqual(figures(again.history), figures(fitted.history));
@@ -147,6 +151,60 @@ test('labelled images are told after each epoch and change nothing', async () =>
   assert.deepEqual(await readWeights(watched.model), await readWeights(plain.model));
   assert.equal(without.history[0]!.labelled, null);
   assert.ok(history.every((epoch) => epoch.labelled!.poor > epoch.labelled!.good));
+});
+
+/** Halves the image twice: a frozen encoder that needs no weights. It notes how often it was asked for. */
+function halvingEncoder(recipe: Recipe, outputShape: number[]): FrozenEncoder & { encoded: number } {
+  const encode = (images: tf.Tensor) => {
+    const half = tf.avgPool(images as tf.Tensor4D, 4, 4, 'valid');
+    return tf.concat([half, tf.square(half)], 3);
+  };
+  const encoder = {
+    outputShape,
+    encoded: 0,
+    encode,
+    encodeAll: async (pixels: readonly Uint8Array[], onImage: () => void) => {
+      const all: Float32Array[] = [];
+      for (const one of pixels) {
+        const features = tf.tidy(() => encode(imagesOf([{ pixels: one }], recipe.input)));
+        all.push((await features.data()) as Float32Array);
+        encoder.encoded++;
+        onImage();
+      }
+      return all;
+    },
+    origin: { name: 'halving', source: 'test', licence: 'none', sha256: '' },
+  };
+  return encoder;
+}
+
+for (const decoder of ['conv', 'vae'])
+  test(`pretrained with decoder ${decoder}: features are computed once, told, and score as the exported graph does`, async () => {
+    const recipe = smallRecipe(
+      { kind: 'pretrained', encoder: 'halving', decoder, filters: [8, 4], beta: 0.01 },
+      { epochs: 25 },
+    );
+    const encoder = halvingEncoder(recipe, [3, 3, 2]);
+    const told: [number, number][] = [];
+    const autoencoder = buildAutoencoder(recipe, 1, { meanColour: [0.4], encoder });
+    const labelled = { good: wavePictures(recipe, 3, 8), poor: wavePictures(recipe, 2, 9) };
+    const onFeature = (count: number, bytes: number) => void told.push([count, bytes]);
+    const { history } = await fit(autoencoder, options(recipe, `frozen-${decoder}`, { labelled, onFeature }));
+    assert.ok(history.at(-1)!.loss < 0.97 * history[0]!.loss);
+    assert.equal(encoder.encoded, 14 + 5);
+    assert.deepEqual(told.at(-1), [19, 19 * 18 * 4]);
+    const graph = exportGraph(autoencoder, recipe, { taps: null });
+    const difference = await checkExport(graph, autoencoder, recipe, labelled.good, { taps: null });
+    assert.ok(difference < 1e-4, `${difference}`);
+  });
+
+test('features that would fill the memory are refused with what to do', async () => {
+  const recipe = smallRecipe({ kind: 'pretrained', encoder: 'halving', filters: [8, 4] });
+  const encoder = halvingEncoder(recipe, [3, 3, 5_000_000]);
+  await assert.rejects(
+    computeFeatures(encoder, wavePictures(recipe, 14), () => {}),
+    /of 14 images take 2\.3 GiB of memory; 2\.0 GiB are allowed.*model\.tap.*\(11 fit\)/,
+  );
 });
 
 test('models that cannot be built, or could only copy, are refused with what to change', () => {
