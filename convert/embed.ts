@@ -1,12 +1,13 @@
 /** A foreign ONNX file as a function of TensorFlow.js tensors, to be traced into a graph of our own. */
 import { createHash } from 'node:crypto';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { engine, type Tensor4D } from '@tensorflow/tfjs-core';
+import { engine, getKernel, type Tensor, type Tensor4D, tensor4d } from '@tensorflow/tfjs-core';
 import * as onnx from 'onnx-buf';
 import { Tensor as OrtTensor } from 'onnxruntime-node';
 import { prepareGraph } from './embed_graph.ts';
 import { EMBEDDED_KERNEL, type EmbeddedOutput } from './kernels/embedded.ts';
-import { loadSession } from './session.ts';
+import { loadSession, type Session } from './session.ts';
+import { trace } from './trace.ts';
 
 export interface EmbeddedModel {
   /** Pixels; `fixed`: the file takes no other size. */
@@ -15,7 +16,10 @@ export interface EmbeddedModel {
   readonly channelsFirst: boolean;
   /** Inner results that are images of features, in order. */
   readonly taps: readonly string[];
-  /** A function that gives some of the taps; only under trace() and the recording backend. */
+  /**
+   * A function that gives some of the taps of images of one size. trace() and the recording backend write it down; on
+   * every other backend onnxruntime computes it at once, which reads the images and lets no gradient through.
+   */
   at(taps: readonly string[], size: { width: number; height: number }): (images: Tensor4D) => Tensor4D[];
 }
 
@@ -54,12 +58,39 @@ export function embedOnnx(bytes: Uint8Array): EmbeddedModel {
         outputs: wanted.map((name) => outputs.find((o) => o.name === name)!),
         toJSON: () => `${digest} ${size.width}x${size.height} ${wanted.join()}`,
       };
-      return (images) => {
+      const recorded = (images: Tensor4D): Tensor4D[] => {
         // TensorFlow.js types attributes as plain data; they pass through it untouched.
         const result = engine().runKernel(EMBEDDED_KERNEL, { x: images }, { graph } as never);
         return [result].flat() as Tensor4D[];
       };
+      const computed = computing(recorded, wanted, size);
+      return (images) =>
+        getKernel(EMBEDDED_KERNEL, engine().backendName) ? recorded(images) : computed(images);
     },
+  };
+}
+
+/** `fn`, traced on first use and run by onnxruntime on host data. */
+function computing(
+  fn: (images: Tensor4D) => Tensor4D[],
+  names: readonly string[],
+  { width, height }: { width: number; height: number },
+): (images: Tensor4D) => Tensor4D[] {
+  const compile = () => {
+    const outputs = (image: Tensor) =>
+      Object.fromEntries(fn(image as Tensor4D).map((result, i) => [names[i]!, result]));
+    const shape = [null, height, width, 3];
+    return loadSession(trace(outputs, [{ name: 'plumbline image', shape }]), { logSeverityLevel: 3 });
+  };
+  let session: Session | undefined;
+  return (images) => {
+    session ??= compile();
+    const data = images.dataSync<'float32'>();
+    const results = session.run({ 'plumbline image': new OrtTensor('float32', data, images.shape) }, names);
+    return names.map((name) => {
+      const { data, dims } = results[name]!;
+      return tensor4d(data as Float32Array, dims as Tensor4D['shape']);
+    });
   };
 }
 
