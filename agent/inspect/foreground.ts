@@ -24,7 +24,7 @@ const PART = 0.1;
 const SUBJECT = 0.01;
 
 /**
- * The box around what stands out in a grey thumbnail, uint8 `[height, width]`. A median of 3 x 3 takes away noise;
+ * The box around what stands out in a grey thumbnail, uint8 `[height, width]`. A filter of 3 x 3 takes away noise;
  * of the connected parts that remain those count that are not small beside the largest: burned-in text is left out.
  * @returns null when nothing stands out, or when the box is the whole image.
  */
@@ -32,16 +32,11 @@ export function findForeground(
   grey: Uint8Array,
   { width, height }: { readonly width: number; readonly height: number },
 ): Box | null {
-  const smooth = median3x3(grey, width, height);
-  const counts = histogram(smooth);
+  const counts = histogram(grey);
   const [dark, bright] = [percentile(counts, 1), percentile(counts, 99)];
   if (bright - dark < CONTRAST || dark > DARK * bright) return null;
   const level = dark + Math.max(LEAST, SHARE * (bright - dark));
-  const parts = connectedParts(
-    smooth.map((value) => (value > level ? 1 : 0)),
-    width,
-    height,
-  );
+  const parts = connectedParts(mostlyAbove(grey, level, width, height), width, height);
   const largest = Math.max(0, ...parts.map(({ area }) => area));
   if (largest < SUBJECT * width * height) return null;
   const subject = parts.filter(({ area }) => area >= PART * largest);
@@ -55,18 +50,21 @@ export function findForeground(
   return whole ? null : box;
 }
 
-/** Rim pixels have the neighbours that they have. */
-function median3x3(grey: Uint8Array, width: number, height: number): Uint8Array {
+/**
+ * 1 where most of the 3 x 3 neighbourhood is above `level`, else 0: a median filter, seen from the level. Rim pixels
+ * have the neighbours that they have.
+ */
+function mostlyAbove(grey: Uint8Array, level: number, width: number, height: number): Uint8Array {
   const out = new Uint8Array(grey.length);
-  const window: number[] = [];
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
-      window.length = 0;
+      let [above, all] = [0, 0];
       for (let j = Math.max(0, y - 1); j <= Math.min(height - 1, y + 1); j++)
-        for (let i = Math.max(0, x - 1); i <= Math.min(width - 1, x + 1); i++)
-          window.push(grey[j * width + i]!);
-      window.sort((a, b) => a - b);
-      out[y * width + x] = window[window.length >> 1]!;
+        for (let i = Math.max(0, x - 1); i <= Math.min(width - 1, x + 1); i++) {
+          all += 1;
+          if (grey[j * width + i]! > level) above += 1;
+        }
+      if (2 * above > all) out[y * width + x] = 1;
     }
   return out;
 }
