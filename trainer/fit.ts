@@ -4,7 +4,7 @@ import { type BatchOptions, batchesOf, datasetOf } from './batches.ts';
 import { type EpochRecord, readCheckpoint, type Values, writeCheckpoint } from './checkpoint.ts';
 import { InterruptedError, TrainerError } from './error.ts';
 import { computeFeatures, type Picture } from './features.ts';
-import { meanLoss, meanScore } from './losses/measure.ts';
+import { meanLoss, scoresOf } from './losses/measure.ts';
 import type { Taps } from './losses/perceptual.ts';
 import { makeResidual } from './losses/residual.ts';
 import type { Autoencoder } from './models/autoencoder.ts';
@@ -167,11 +167,16 @@ async function scoreLabelled(
   batching: BatchOptions,
 ): Promise<EpochRecord['labelled']> {
   if (labelled === null || labelled.good.length === 0 || labelled.poor.length === 0) return null;
-  const residual = makeResidual(recipe.residual, taps);
-  const unused = () => 0;
-  const score = (pictures: readonly Picture[]) =>
-    meanScore(autoencoder, residual, batchesOf(pictures, unused, batching));
-  return { good: await score(labelled.good), poor: await score(labelled.poor) };
+  // Good and poor in one pass: each batch size is one more graph that the onnx backend has to keep.
+  const pictures = [...labelled.good, ...labelled.poor];
+  const notDrawn = () => 0; // scores are deterministic: what the model's inputs would draw is not used
+  const batches = batchesOf(pictures, notDrawn, batching);
+  const scores = await scoresOf(autoencoder, makeResidual(recipe.residual, taps), batches);
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    good: mean(scores.slice(0, labelled.good.length)),
+    poor: mean(scores.slice(labelled.good.length)),
+  };
 }
 
 function requireFinite({ epoch, loss, validationLoss }: EpochRecord, { optimizer }: Recipe): void {

@@ -16,34 +16,36 @@ export async function meanLoss(
   losses: readonly Loss[],
   batches: Iterable<Batch>,
 ): Promise<number> {
-  return meanOver(batches, ({ xs, ys }) => {
+  const means = await measure(batches, ({ xs, ys }) => {
     const outputs = model.predictOnBatch(xs);
     const all = Array.isArray(outputs) ? outputs : [outputs];
     return tf.addN(losses.map((loss, i) => tf.mean(loss(ys[i]!, all[i]!))));
   });
+  const images = means.reduce((sum, { size }) => sum + size, 0);
+  return means.reduce((sum, { size, values }) => sum + values[0]! * size, 0) / images;
 }
 
-/** Mean score over images, as the exported graph would give it. */
-export async function meanScore(
+/** Score of each image, as the exported graph would give it. */
+export async function scoresOf(
   autoencoder: Autoencoder,
   residual: ResidualFunction,
   batches: Iterable<Batch>,
-): Promise<number> {
-  return meanOver(batches, ({ images, features }) =>
-    tf.mean(meanOfEach(residual(images, autoencoder.reconstruct(images, features)))),
+): Promise<number[]> {
+  const scores = await measure(batches, ({ images, features }) =>
+    meanOfEach(residual(images, autoencoder.reconstruct(images, features))),
   );
+  return scores.flatMap(({ values }) => [...values]);
 }
 
-async function meanOver(batches: Iterable<Batch>, measure: (batch: Batch) => tf.Tensor): Promise<number> {
-  let sum = 0;
-  let count = 0;
+async function measure(
+  batches: Iterable<Batch>,
+  of: (batch: Batch) => tf.Tensor,
+): Promise<{ size: number; values: Float32Array }[]> {
+  const results: { size: number; values: Float32Array }[] = [];
   for (const batch of batches) {
-    const size = batch.images.shape[0]!;
-    const mean = tf.tidy(() => measure(batch));
-    const [value] = await mean.data();
-    sum += value! * size;
-    count += size;
-    tf.dispose([mean, batch.images, batch.features ?? [], batch.xs, batch.ys]);
+    const result = tf.tidy(() => of(batch));
+    results.push({ size: batch.images.shape[0]!, values: await result.data<'float32'>() });
+    tf.dispose([result, batch.images, batch.features ?? [], batch.xs, batch.ys]);
   }
-  return sum / count;
+  return results;
 }
