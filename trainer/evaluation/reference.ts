@@ -33,11 +33,21 @@ export interface RunImages {
   /** Folder of good images, as it was given to `trainer fit`. */
   readonly folder: string;
   /** By SHA-256 of the file. */
-  readonly sides: ReadonlyMap<string, { readonly calibration: boolean; readonly score: number | null }>;
+  readonly sides: ReadonlyMap<
+    string,
+    { readonly calibration: boolean; readonly score: number | null; readonly group: string | null }
+  >;
 }
 
 const splitFile = z.object({
-  images: z.array(z.object({ name: z.string(), sha256: z.string(), side: z.string() })),
+  images: z.array(
+    z.object({
+      name: z.string(),
+      sha256: z.string(),
+      side: z.string(),
+      group: z.string().nullable().default(null),
+    }),
+  ),
 });
 const metricsFile = z.object({
   data: z.object({ folder: z.string() }),
@@ -55,9 +65,9 @@ export async function readRunImages(bundlePath: string, manifest: Manifest): Pro
   return {
     folder: metrics.data.data.folder,
     sides: new Map(
-      split.data.images.map(({ name, sha256, side }) => [
+      split.data.images.map(({ name, sha256, side, group }) => [
         sha256,
-        { calibration: side === 'calibration', score: scores.get(name) ?? null },
+        { calibration: side === 'calibration', score: scores.get(name) ?? null, group },
       ]),
     ),
   };
@@ -72,14 +82,10 @@ export interface FoundReference {
 const CHECKS =
   'whether test images were also used for training, whether good test images are like those of calibration, and how well the distance to the training images alone would judge';
 
-/**
- * The images of `folder` that the run names; all of them as training images when there is no record of the run.
- * @param given whether the user named the folder: then it holds training images, whatever the record says of others.
- */
+/** Those of `samples` that the run names; all of them as training images when there is no record of the run. */
 export async function findReference(
   samples: readonly Sample[],
   run: RunImages | null,
-  given: boolean,
   progress: Progress,
 ): Promise<FoundReference> {
   if (samples.length === 0)
@@ -92,15 +98,16 @@ export async function findReference(
     doing: 'describing training images',
   });
   const images = described.filter((image) => 'sha256' in image);
-  const sideOf = ({ sha256 }: ReferenceImage) => run?.sides.get(sha256);
-  const calibration = images.flatMap((image) => {
-    const side = sideOf(image);
-    return side?.calibration === true ? [{ ...image, score: side.score }] : [];
+  const sided = images.map((image) => {
+    const side = run?.sides.get(image.sha256);
+    return { side, image: { ...image, group: image.group ?? side?.group ?? null } };
   });
-  const train = images.filter((image) => {
-    const side = sideOf(image);
-    return side === undefined ? given : !side.calibration;
-  });
+  const calibration = sided.flatMap(({ side, image }) =>
+    side?.calibration === true ? [{ ...image, score: side.score }] : [],
+  );
+  const train = sided.flatMap(({ side, image }) =>
+    run === null || side?.calibration === false ? [image] : [],
+  );
   if (train.length + calibration.length === 0)
     return {
       reference: null,

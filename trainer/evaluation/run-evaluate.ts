@@ -100,7 +100,7 @@ async function compareWith(
   console: Console,
 ): Promise<FoundReference> {
   const bar = timedBar(console, 'reading training images', samples.length);
-  const found = await findReference(samples, run, options.train !== undefined, {
+  const found = await findReference(samples, run, {
     signal: options.stop,
     onImage: bar.onImage,
   }).finally(bar.end);
