@@ -167,3 +167,15 @@ test('an empty folder and a folder of text are refused with what to do; mixed si
   );
   assert.equal(describeSizes(images.slice(0, 1), SPEC), 'All images have 40 x 40 pixels.');
 });
+
+test('a picture that is turned by its EXIF orientation is hashed upright', async () => {
+  const stored = await sharp(smoothPixels(32, 1).subarray(0, 32 * 24 * 3), {
+    raw: { width: 32, height: 24, channels: 3 },
+  })
+    .withMetadata({ orientation: 6 })
+    .png()
+    .toBuffer();
+  const sample = { name: 'turned', path: null, group: null, read: async () => stored };
+  const { images } = await loadSamples([sample], { ...SPEC, height: 24 }, quiet);
+  assert.equal(images[0]!.pictureSha256, digestOfPicture(await decodePicture(stored)));
+});

@@ -54,15 +54,15 @@ function correlation(a: Uint8Array, b: Uint8Array): number {
 test('near copies are those of the definition, and theirs', () => {
   const random = randomFor(4, 'near copies test');
   const bases = Array.from({ length: 12 }, () => Array.from({ length: 6 }, () => random() * 6));
-  // Smooth pictures with noise about as strong as the limit allows: some pairs above it, some below.
+  // Smooth pictures with noise and a tilt about as strong as the limit allows: some pairs above it, some below.
   const thumbnails = Array.from({ length: 150 }, () => {
     const base = bases[Math.floor(random() * bases.length)]!;
-    const [noise, gain] = [random() * 30, 0.5 + 0.4 * random()];
+    const [noise, gain, tilt] = [random() * 30, 0.5 + 0.4 * random(), 40 * (random() - 0.5)];
     return Uint8ClampedArray.from({ length: 1024 }, (_, i) => {
       const [x, y] = [(i % 32) / 32, Math.floor(i / 32) / 32];
       const wave =
         Math.sin(base[0]! * x + base[1]!) + Math.cos(base[2]! * y + base[3]!) + Math.sin(base[4]! * x * y);
-      return 128 + gain * (40 * wave + noise * (random() - 0.5));
+      return 128 + gain * (40 * wave + noise * (random() - 0.5) + tilt * (x - y));
     });
   }).map((v) => new Uint8Array(v));
   const expected = thumbnails.map((_, i) => i);
@@ -78,6 +78,18 @@ test('near copies are those of the definition, and theirs', () => {
   assert.ok(pairs > 50 && clusters > 12, `${pairs} pairs, ${clusters} clusters: a case that tells`);
   assert.deepEqual(nearCopies(thumbnails), expected);
   assert.deepEqual(nearCopies([]), []);
+  // Pair by pair, with differences as coarse as the blocks that are compared first: no bound may rule out a near copy.
+  const counts = { near: 0, far: 0 };
+  for (let round = 0; round < 500; round++) {
+    const wave = (phase: number, i: number) => Math.sin((i % 32) / 7 + phase) * Math.cos(i / 32 / 9 + phase);
+    const [phase, strength] = [6 * random(), 24 * random()];
+    const a = Uint8Array.from({ length: 1024 }, (_, i) => 128 + 80 * wave(phase, i));
+    const b = Uint8Array.from(a, (v, i) => v + strength * wave(phase + 1.5, i));
+    const near = correlation(a, b) > NEAR_COPY;
+    counts[near ? 'near' : 'far'] += 1;
+    assert.deepEqual(nearCopies([a, b]), near ? [0, 0] : [0, 1]);
+  }
+  assert.ok(counts.near > 100 && counts.far > 100, JSON.stringify(counts));
 });
 
 test('groups that are given go before near copies; too many images are not compared, and that is said', () => {
