@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { measureProperties } from '../../trainer/evaluation/properties.ts';
 import { randomFor } from '../../trainer/random.ts';
 
 /** Something like a photograph: smooth shapes, an edge, sensor noise. RGB. */
-function picture(width: number, height: number, seed: number): sharp.Sharp {
+function picture(width: number, height: number, seed: number): Sharp {
   const random = randomFor(seed, 'picture');
   const waves = Array.from({ length: 6 }, () => ({ fx: random() * 12, fy: random() * 12, at: random() * 6 }));
   const pixels = new Uint8Array(width * height * 3);

@@ -5,8 +5,8 @@ import { count, type WarningInput } from './input.ts';
 import { findNearCopies } from './near-copies.ts';
 
 /** Good images among the poor ones are suspected only from this many on, and from this share. */
-const FEWEST_STRAYS = 3;
-const LEAST_STRAYS = 0.03;
+const FEWEST_STRAYS = 4;
+const LEAST_STRAYS = 0.04;
 
 /** One picture with both labels: a poor test image that is also a good one, of the test or of the training. */
 export function contradictoryLabels({ images, reference, seed }: WarningInput): Warning | null {
@@ -59,7 +59,7 @@ export function strayLabels({ images }: WarningInput): Warning | null {
     );
   const typical = quantile(poor, 0.25);
   const clear = middle + 4 * robust;
-  if (!(clear < typical)) return null;
+  if (!(middle + 8 * robust < typical)) return null;
   const strays = images.filter(({ label, score }) => label === 'good' && score >= typical);
   const between = good.filter((s) => s > clear && s < typical).length;
   const others = good.filter((s) => s < typical);

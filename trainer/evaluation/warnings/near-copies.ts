@@ -30,6 +30,8 @@ const MOST_COMPARISONS = 4e7;
 const MOST_QUERIES = 1500;
 /** References from which the distance between different pictures is learnt. */
 const LEVEL_SAMPLE = 100;
+/** A coarse distance beyond which no crop makes a copy: the search for the crop is saved. */
+const FAR = 0.4;
 /** Nearest pictures, coarsely seen, that are looked at closely. */
 const CANDIDATES = 3;
 /** Pictures from which a mean picture means something. */
@@ -75,10 +77,13 @@ export function findNearCopies<Q extends Pictured, R extends Pictured>(
       near.sort((a, b) => a.distance - b.distance);
       near.length = Math.min(near.length, CANDIDATES);
     }
-    const aligned = near.map(({ other }) => ({
+    const aligned = near.map(({ other, distance }) => ({
       query: query.item as Q,
       of: other.item,
-      distance: alignedDistance(query.item.properties.thumbnail, other.item.properties.thumbnail, common),
+      distance:
+        distance / 2 > FAR // of unit vectors: half the squared distance is 1 - correlation
+          ? distance / 2
+          : alignedDistance(query.item.properties.thumbnail, other.item.properties.thumbnail, common),
     }));
     return aligned.sort((a, b) => a.distance - b.distance)[0] ?? null;
   }
