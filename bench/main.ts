@@ -7,12 +7,13 @@ import { nearest } from '../config/nearest.ts';
 import { cacheFolder } from '../trainer/backend/find.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
 import { delivery } from './delivery.ts';
+import { encoders } from './encoders.ts';
 import { latency } from './latency.ts';
 import { parity } from './parity.ts';
 import { formatTable } from './table.ts';
 import { training } from './training.ts';
 
-const BENCHES: readonly Bench[] = [training, parity, latency, delivery];
+const BENCHES: readonly Bench[] = [training, parity, latency, delivery, encoders];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
 process.exitCode = await main(positionals, values.json === true);
