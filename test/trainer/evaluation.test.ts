@@ -194,6 +194,14 @@ test('the search for the nearest picture finds what trying all finds', () => {
   assert.equal(all.at(-1), 0);
 });
 
+test('the nearest picture is found though others are nearer in their sum', () => {
+  const random = randomFor(3, 'brighter');
+  const picture = Uint8Array.from({ length: 1024 }, () => 100 + random() * 50);
+  const brighter = picture.map((v) => v + 10); // its distance is just the bound that sums give
+  const reordered = picture.toReversed(); // the same sum
+  assert.deepEqual(nearestDistances([picture], [reordered, brighter]), [1024 * 100]);
+});
+
 test('the time of capture is read from EXIF, as cameras write it', async () => {
   const plain = await encode(smoothPixels(32, 1), 32);
   assert.equal(await captureTime(plain), null);
