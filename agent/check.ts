@@ -1,7 +1,11 @@
 /** `agent check`: would it run? Settings, folders, bundle, broker; a line each, nothing is started or changed. */
-import { access, constants, mkdir, opendir, statfs } from 'node:fs/promises';
+import { access, constants, opendir } from 'node:fs/promises';
 import type { AgentSettings } from '../config/agent.ts';
+import { makeFolder } from '../config/folder.ts';
+import { requireApart } from './apart.ts';
 import { tryBroker } from './deliver/broker.ts';
+import { freeBytes, shortageOf } from './disk.ts';
+import { missingMessage } from './ingest/conditions.ts';
 import { proveGolden } from './inspect/golden.ts';
 import { loadInspector } from './inspect/inspect.ts';
 
@@ -12,8 +16,12 @@ export interface CheckLine {
   readonly said: string;
 }
 
-/** Runs all checks, one after the other; a failing one does not stop the next. */
+/**
+ * Runs all checks, one after the other; a failing one does not stop the next.
+ * @throws ConfigError when the settings contradict each other: nothing else is looked at then.
+ */
 export async function* check(settings: AgentSettings): AsyncGenerator<CheckLine> {
+  await requireApart(settings);
   yield { what: 'settings', ok: true, said: `site ${settings.site}, device ${settings.device}` };
   for (const [what, one] of [
     ['watch', watchFolder],
@@ -32,20 +40,33 @@ export async function* check(settings: AgentSettings): AsyncGenerator<CheckLine>
 async function watchFolder(settings: AgentSettings): Promise<string> {
   const folder = settings['watch.path'];
   if (folder === '') throw new Error('no folder to watch: set watch.path (--watch).');
-  const entries = await opendir(folder);
   let count = 0;
-  for await (const _ of entries) count += 1;
+  try {
+    for await (const _ of await opendir(folder)) count += 1;
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    throw new Error(`${folder}: ${missingMessage(code)} To watch another folder, set watch.path (--watch).`, {
+      cause,
+    });
+  }
   return `${folder} is readable, ${count} entries`;
 }
 
 async function stateFolder(settings: AgentSettings): Promise<string> {
   const folder = settings['state.path'];
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await access(folder, constants.W_OK);
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
-  if (free < settings['limits.disk'])
-    throw new Error(`${folder} has ${free} bytes free; limits.disk wants ${settings['limits.disk']}.`);
+  try {
+    await makeFolder(folder, 0o700);
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Error(
+      `${folder} cannot be made or written (${code}). Check its permissions, or set state.path (--state).`,
+      { cause },
+    );
+  }
+  const free = await freeBytes(folder);
+  const shortage = shortageOf(free, settings['limits.disk']);
+  if (shortage !== null) throw new Error(`${folder}: ${shortage}`);
   return `${folder} is writable, ${Math.floor(free / 2 ** 20)} MiB free`;
 }
 

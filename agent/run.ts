@@ -1,36 +1,33 @@
 /** `agent run`: the parts put together. capture -> pixels -> score -> verdict -> ledger -> MQTT. */
-import { statfs } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import { type AgentSettings, SETTINGS } from '../config/agent.ts';
 import { ConfigError } from '../config/errors.ts';
 import type { SettingSources } from '../config/settings.ts';
-import type { Alert, Reported } from '../config/topics.ts';
+import type { Reported } from '../config/topics.ts';
+import { requireApart } from './apart.ts';
+import { trackConditions } from './conditions.ts';
 import { answerDesired } from './control/desired.ts';
 import { createNotifier } from './control/notify.ts';
 import { watchSettingsFile } from './control/settingsFile.ts';
 import { openThresholds } from './control/thresholds.ts';
-import { startWatchdog, type Vital } from './control/watchdog.ts';
+import { startWatchdog } from './control/watchdog.ts';
 import { siteKey } from './deliver/identity.ts';
-import { type Ledger, openLedger } from './deliver/ledger.ts';
+import { openLedger } from './deliver/ledger.ts';
+import type { Holder } from './deliver/lock.ts';
 import { type Publishing, startPublishing } from './deliver/publish.ts';
+import { openDiskProbe } from './disk.ts';
 import { type Ingest, startIngest } from './ingest/ingest.ts';
 import { captureAt } from './ingest/look.ts';
 import { createLog } from './log.ts';
+import { handleOnce } from './once.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { type Pipeline, startPipeline } from './pipeline.ts';
+import { endLeftovers, writeDownScorers } from './scorers/leftovers.ts';
 import { openPool } from './scorers/pool.ts';
 import { makeVerdict, type Origin } from './verdict.ts';
+import { vitalsOf } from './vitals.ts';
 
 /** Milliseconds that captures in work get when the agent is stopped. */
 const PATIENCE = 3000;
-/** Milliseconds that one reading of the whole folder may take. */
-const SWEEP_ALLOWANCE = 600_000;
-/** Milliseconds that replacing scoring processes may add to two tries at one capture. */
-const RESPAWN_ALLOWANCE = 60_000;
-/** Milliseconds that `--once` waits for a broker to answer, and for one that has answered to take the verdicts. */
-const CONNECTION_PATIENCE = 3000;
-const DELIVERY_PATIENCE = 30_000;
 
 export interface RunContext {
   /** Where the settings came from, to read them again. */
@@ -45,12 +42,20 @@ export interface RunContext {
   readonly pretty: boolean;
 }
 
+export interface Outcome {
+  /** Why `once` ended before everything was handled, in words; null: it was, or the agent was stopped. */
+  obstacle: string | null;
+  /** Verdicts that wait on disk for the broker. */
+  unsent: number;
+}
+
 /**
  * Runs until `stop`, or with `once` until everything is handled.
  * @throws ConfigError, BundleError, StateFolderError, LedgerError when it cannot start.
  */
-export async function run(settings: AgentSettings, context: RunContext): Promise<void> {
+export async function run(settings: AgentSettings, context: RunContext): Promise<Outcome> {
   requireSettings(settings, 'bundle', 'watch.path');
+  await requireApart(settings);
   const { stop, sources } = context;
   const { 'watch.path': folder, 'state.path': stateFolder } = settings;
   const log = createLog({
@@ -60,12 +65,30 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   });
   const notifier = createNotifier(context.notifySocket, log);
   const startedAt = new Date().toISOString();
-  const conditions = trackConditions();
+  stop.addEventListener('abort', () => log.info('asked to stop; captures in work get a moment'), {
+    once: true,
+  });
+  const conditions = trackConditions(log);
+  const outcome: Outcome = { obstacle: null, unsent: 0 }; // the number is known when all is closed
   // Closed in the opposite order: no new captures, those in work end, verdicts leave, the ledger last.
   await using open = new AsyncDisposableStack();
 
-  const ledger = await openLedger(stateFolder);
-  open.defer(() => ledger.close());
+  const onWait = (holder: Holder | null, patience: number) =>
+    log.warn(
+      { holder, seconds: patience / 1000 },
+      'another agent uses the state folder: waiting for its end',
+    );
+  const ledger = await openLedger(stateFolder, { onWait, stop });
+  open.defer(() => {
+    try {
+      outcome.unsent = ledger.outbox.size().verdicts;
+    } finally {
+      ledger.close();
+    }
+  });
+  const leftovers = endLeftovers(stateFolder);
+  if (leftovers.length > 0)
+    log.warn({ pids: leftovers }, 'ended scoring processes that an agent left behind');
 
   const pool = await openPool({
     bundle: settings.bundle,
@@ -76,8 +99,10 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     limits: { pixels: settings['limits.pixels'], bytes: settings['limits.bytes'] },
     log,
     onCondition: conditions.set,
+    onProcesses: (pids) => writeDownScorers(stateFolder, pids),
   });
   open.defer(() => pool.close());
+  if (stop.aborted) return outcome;
   const { manifest } = pool;
   const model = { name: manifest.name, version: manifest.version, digest: manifest.digest };
 
@@ -89,7 +114,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   });
 
   const parts: { pipeline?: Pipeline; ingest?: Ingest } = {}; // made below, asked about from the first message on
-  const disk = { free: await freeBytes(stateFolder) };
+  const disk = await openDiskProbe(stateFolder);
   const publishing: Publishing = await startPublishing({
     settings,
     ledger,
@@ -109,7 +134,11 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       diskFreeBytes: disk.free,
       scorerRestarts: pool.restarts,
     }),
-    onDesired: (payload) => report(answerDesired(payload, thresholds)),
+    onDesired: (payload) => {
+      const answer = answerDesired(payload, thresholds);
+      if (answer !== null) log.info({ reported: answer }, 'desired settings answered');
+      report(answer);
+    },
     log,
   });
   open.defer(() => publishing.stop());
@@ -128,10 +157,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     concurrency: settings['scorer.processes'],
     inspect: pool.inspect,
     look: (name) => captureAt(folder, name),
-    obstacle: async () => {
-      disk.free = await freeBytes(stateFolder);
-      return disk.free >= settings['limits.disk'] ? null : fullDisk(disk.free, settings['limits.disk']);
-    },
+    obstacle: () => disk.shortage(settings['limits.disk']),
     ledger,
     verdictOf: (capture, inspection, seq) =>
       makeVerdict(origin, thresholds.current(), capture, inspection, seq),
@@ -165,7 +191,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     open.defer(() => watched.close());
   }
   if (context.watchdogMicroseconds !== undefined) {
-    const vitals = () => vitalsOf(settings, ingest, pipeline, conditions);
+    const vitals = () => vitalsOf(settings, { ingest, pipeline, disk, conditions });
     const microseconds = Number(context.watchdogMicroseconds);
     const watchdog = startWatchdog({ microseconds, vitals, notifier, log });
     open.defer(() => watchdog.close());
@@ -174,13 +200,12 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   notifier.ready();
   log.info({ model, threshold: thresholds.current() }, 'ready');
 
-  const handled = async () => {
-    await allHandled(ingest, pipeline);
-    await delivered(ledger, publishing, stop, log);
-  };
-  await (context.once ? Promise.race([handled(), aborted(stop)]) : aborted(stop));
+  const { outbox } = ledger;
+  const ending = context.once ? [handleOnce({ ingest, pipeline, conditions, outbox, publishing, stop })] : [];
+  outcome.obstacle = await Promise.race([...ending, aborted(stop)]);
   log.info('stopping');
   await notifier.stopping();
+  return outcome;
 }
 
 /** @throws ConfigError when one of the settings is empty. */
@@ -192,79 +217,9 @@ function requireSettings(settings: AgentSettings, ...keys: ('bundle' | 'watch.pa
       );
 }
 
-/** Alerts, kept until there is somebody to tell. */
-function trackConditions() {
-  const current = new Map<Alert, string>();
-  let publishing: Publishing | undefined;
-  return {
-    has: (code: Alert) => current.has(code),
-    set(code: Alert, message: string | null) {
-      if (message === null) {
-        current.delete(code);
-        publishing?.clear(code);
-      } else {
-        current.set(code, message);
-        publishing?.raise(code, message);
-      }
-    },
-    tell(to: Publishing) {
-      publishing = to;
-      for (const [code, message] of current) to.raise(code, message);
-    },
-  };
-}
-
-/** What the watchdog looks at. A full disk, a missing folder, a bundle that does not load: no restart mends those. */
-function vitalsOf(
-  settings: AgentSettings,
-  ingest: Ingest,
-  pipeline: Pipeline,
-  conditions: { has(code: Alert): boolean },
-): Vital[] {
-  const twoTries = 2 * settings['limits.scoring'] * 1000;
-  const inspecting = conditions.has('scorer-failing') ? null : pipeline.inspecting;
-  return [
-    { part: 'scan', busy: ingest.sweeping, allowed: SWEEP_ALLOWANCE },
-    { part: 'scorer', busy: inspecting, allowed: twoTries + RESPAWN_ALLOWANCE },
-  ];
-}
-
-/** Resolves when everything that was in the folder has its record. */
-async function allHandled(ingest: Ingest, pipeline: Pipeline): Promise<void> {
-  await ingest.swept;
-  do {
-    await ingest.idle();
-    await pipeline.idle();
-  } while (ingest.unsettled > 0 || pipeline.queued > 0);
-}
-
-/** Waits until the broker has everything, for a while. */
-async function delivered(
-  ledger: Ledger,
-  publishing: Publishing,
-  stop: AbortSignal,
-  log: Logger,
-): Promise<void> {
-  const start = performance.now();
-  const patience = () => (publishing.connected() ? DELIVERY_PATIENCE : CONNECTION_PATIENCE);
-  while (ledger.outbox.size().verdicts > 0 && performance.now() - start < patience() && !stop.aborted)
-    await delay(20, undefined, { signal: stop }).catch(() => {});
-  const { verdicts } = ledger.outbox.size();
-  if (verdicts > 0) log.warn(`${verdicts} verdicts wait on disk for the broker`);
-}
-
-function fullDisk(free: number, wanted: number): string {
-  return `${free} bytes free in the state folder, limits.disk wants ${wanted}. Make space; captures wait meanwhile.`;
-}
-
-async function freeBytes(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<null> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+    if (signal.aborted) resolve(null);
+    else signal.addEventListener('abort', () => resolve(null), { once: true });
   });
 }

@@ -1,6 +1,8 @@
 /** `agent score`: the device's own scoring on files at hand, without ledger or broker. */
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { lstat, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { ConfigError } from '../config/errors.ts';
+import { makeFolder } from '../config/folder.ts';
 import type { Reason, VerdictWord } from '../config/verdict.ts';
 import { drawBeside } from './inspect/draw.ts';
 import type { Inspector } from './inspect/inspect.ts';
@@ -21,14 +23,18 @@ export interface ScoreLine {
   readonly map?: string;
 }
 
-/** Scores `paths` one after the other; folders are read recursively, in order of name. */
+/**
+ * Scores `paths` one after the other; folders are read recursively, in order of name, whatever they are called.
+ * @throws ConfigError when a path is not there, before anything is scored, or maps cannot be written.
+ */
 export async function* scorePaths(
   inspector: Inspector,
   paths: readonly string[],
   options: { readonly mapFolder?: string; readonly refOf: (name: string) => string },
 ): AsyncGenerator<ScoreLine> {
   const { manifest } = inspector.bundle;
-  if (options.mapFolder !== undefined) await mkdir(options.mapFolder, { recursive: true });
+  await requireThere(paths);
+  if (options.mapFolder !== undefined) await makeMapFolder(options.mapFolder);
   let count = 0;
   for await (const { file, name } of expand(paths)) {
     const { inspection, scores, pixels } = await inspector.inspectWithMap(file);
@@ -57,6 +63,28 @@ export async function* scorePaths(
     const size = { width: scores.mapWidth, height: scores.mapHeight };
     await writeFile(map, await drawBeside(pixels, scores.map, size, manifest));
     yield { ...line, map };
+  }
+}
+
+/** A name that was never there is a slip of whoever typed it; a link to nothing, and what vanishes later, get a verdict. */
+async function requireThere(paths: readonly string[]): Promise<void> {
+  for (const one of paths) {
+    try {
+      await lstat(one);
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') continue; // says why when it is read
+      throw new ConfigError(`${one}: no such file or folder. Check the path; nothing was scored.`, { cause });
+    }
+  }
+}
+
+async function makeMapFolder(folder: string): Promise<void> {
+  try {
+    await makeFolder(folder);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ConfigError(`The folder ${folder} cannot be made (${code}). Choose another --map.`, { cause });
   }
 }
 

@@ -3,9 +3,11 @@
 /** @param code why the watched folder cannot be read. */
 export function missingMessage(code: string): string {
   const what =
-    code === 'ENOENT' || code === 'ENOTDIR'
+    code === 'ENOENT'
       ? `is not there (${code}). Create or mount it`
-      : `cannot be read (${code}). Check its permissions`;
+      : code === 'ENOTDIR'
+        ? `is no folder (${code}). Put a folder in its place`
+        : `cannot be read (${code}). Check its permissions`;
   return `The watched folder ${what}; what it holds is then found by itself.`;
 }
 

@@ -26,11 +26,17 @@ export async function readBundle(file: string): Promise<Bundle> {
   try {
     bytes = await readFile(file);
   } catch (cause) {
-    throw new BundleError(`Bundle ${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, {
-      cause,
-    });
+    throw new BundleError(unreadable(file, (cause as NodeJS.ErrnoException).code), { cause });
   }
   return parseBundle(bytes, file);
+}
+
+function unreadable(file: string, code: string | undefined): string {
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return `There is no bundle ${file} (${code}). Check the path; \`trainer fit\` writes bundle.onnx into the folder of its run.`;
+  if (code === 'EISDIR')
+    return `${file} is a folder, and a bundle is a file. In the folder of a run it is ${path.join(file, 'bundle.onnx')}.`;
+  return `Bundle ${file} cannot be read (${code}). Check its permissions.`;
 }
 
 /** As `readBundle`, from bytes; `source` names them in errors. */

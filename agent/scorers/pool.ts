@@ -140,10 +140,12 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     }
     const error = end.bundle ? new BundleError(end.message) : new Error(end.message);
     if (!open) return opened.reject(error);
+    // From here on the words travel, over MQTT as well: without paths.
+    const message = end.message.replaceAll(options.bundle, '[bundle]');
     const lastWords = job === null ? end.lastWords : end.lastWords.replaceAll(job.file, '[file]');
-    log.warn({ reason: overdue ? 'deadline' : end.message, lastWords }, 'scoring process ended');
+    log.warn({ reason: overdue ? 'deadline' : message, lastWords }, 'scoring process ended');
     if (readySince === null) {
-      slot.failure ??= end.message;
+      slot.failure ??= message;
       sayFailing();
       slot.job = null;
       if (job !== null) waiting.unshift(job); // a neighbour may take it, for this one does not start

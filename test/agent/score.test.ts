@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { before, test } from 'node:test';
@@ -48,11 +49,13 @@ test('--json prints one line per image; exit 0 when all were scored', async () =
 test('an unscorable file has score null and a reason, the next goes on, exit 3', async () => {
   const bad = path.join(folder, 'bad.jpg');
   writeFileSync(bad, 'text');
+  const dangling = path.join(folder, 'dangling.jpg');
+  symlinkSync('none.jpg', dangling);
   const { code, stdout } = await runAgent([
     'score',
     bundle,
     bad,
-    path.join(folder, 'none.jpg'),
+    dangling,
     path.join(pictures, 'a.jpg'),
     '--json',
   ]);
@@ -61,25 +64,56 @@ test('an unscorable file has score null and a reason, the next goes on, exit 3',
     parse(stdout).map((l) => [l.score === null, l.verdict, l.reason]),
     [
       [true, 'unscorable', 'unsupported-format'],
-      [true, 'unscorable', 'vanished'],
+      [true, 'unscorable', 'dangling-link'],
       [false, 'pass', null],
     ],
   );
 });
 
 test('wrong usage exits 2, a refused bundle 1, both with a reason and no stack', async () => {
-  for (const [args, expected] of [
+  const cases: [string[], number, RegExp?][] = [
     [['score'], 2],
     [['score', bundle], 2],
     [['scor', bundle, pictures], 2],
     [['score', bundle, pictures, '--jsn'], 2],
     [['score', path.join(folder, 'bad.jpg'), pictures], 1],
-  ] as const) {
-    const { code, stderr } = await runAgent(args);
+    [['score', bundle, pictures, path.join(folder, 'none.jpg')], 2, /none\.jpg: no such file/],
+    [['score', folder, pictures], 1, /is a folder, and a bundle is a file.*bundle\.onnx/],
+    [['inspect', path.join(folder, 'none.onnx')], 1, /no bundle .*none\.onnx.*trainer fit/],
+    [['score', bundle, pictures, '--map', '/proc/plumbline/maps'], 2, /cannot be made .*--map/],
+    [['check', '--config', path.join(folder, 'none.yaml')], 2, /is missing/],
+  ];
+  for (const [args, expected, message = /error:/] of cases) {
+    const { code, stderr, stdout } = await runAgent(args);
     assert.equal(code, expected, args.join(' '));
+    assert.equal(stdout, '');
     assert.match(stderr, /error:/);
+    assert.match(stderr, message);
     assert.doesNotMatch(stderr, /\n\s+at /);
   }
+});
+
+test('a folder is walked into, whatever its name', async () => {
+  const tree = path.join(folder, 'tree.jpg');
+  mkdirSync(path.join(tree, 'x.jpg'), { recursive: true });
+  copyFileSync(path.join(pictures, 'a.jpg'), path.join(tree, 'x.jpg', 'inside.jpg'));
+  const { code, stdout } = await runAgent(['score', bundle, tree, '--json']);
+  assert.deepEqual(
+    [code, parse(stdout).map((l) => [path.relative(tree, l.path), l.verdict])],
+    [0, [['x.jpg/inside.jpg', 'pass']]],
+  );
+});
+
+test('a reader that has had enough ends it without a word', async () => {
+  const many = Array.from({ length: 40 }, () => pictures);
+  const child = spawn(AGENT, ['score', bundle, ...many, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  child.stdout.once('data', () => child.stdout.destroy());
+  assert.deepEqual(await once(child, 'close'), [0, null]);
+  assert.equal(said, '');
 });
 
 test('--map writes a picture per image; --state gives the refs of that agent', async () => {

@@ -1,0 +1,42 @@
+/** The settings as options of a command. */
+import { type Command, Option } from 'commander';
+import { SETTINGS, type Setting, type SettingKey } from '../config/agent.ts';
+import type { SettingSources } from '../config/settings.ts';
+
+/** Adds `--config` and an option for every setting that is no secret. */
+export function withSettings(command: Command): Command {
+  command.option('--config <file>', 'settings file, JSON or YAML');
+  command.optionsGroup('Settings:');
+  for (const setting of Object.values(SETTINGS) as Setting[])
+    if (setting.argument !== null) command.addOption(optionOf(setting, setting.argument));
+  return command;
+}
+
+/** Where the settings of a command come from: its options, the file that they name, the environment. */
+export function sourcesOf(
+  options: Readonly<Record<string, string | boolean>>,
+  environment: SettingSources['environment'],
+): SettingSources {
+  const given: Partial<Record<SettingKey, string>> = {};
+  for (const [key, setting] of Object.entries(SETTINGS) as [SettingKey, Setting][]) {
+    if (setting.argument === null) continue;
+    const value = options[optionOf(setting, setting.argument).attributeName()];
+    if (typeof value === 'string') given[key] = value;
+  }
+  return {
+    environment,
+    arguments: given,
+    ...(typeof options.config === 'string' ? { file: options.config } : {}),
+  };
+}
+
+/** The default is told, not set: what is not given on the command line may stand in the file. */
+function optionOf(setting: Setting, argument: string): Option {
+  const { doc, unit, default: value } = setting;
+  const shown = Array.isArray(value) ? value.join(',') : value;
+  const notes = [
+    ...(unit === undefined ? [] : [`[${unit}]`]),
+    ...(shown === '' || shown === null ? [] : [`(default: ${shown})`]),
+  ];
+  return new Option(`--${argument} <value>`, [doc, ...notes].join(' '));
+}
