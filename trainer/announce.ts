@@ -3,39 +3,78 @@ import type { Recipe } from '../config/recipe.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Calibration } from './calibrate.ts';
 import { type Console, duration, percent } from './console.ts';
+import type { Gathered } from './data/gather.ts';
 import type { LoadedFolder } from './data/load.ts';
 import type { Split } from './data/split.ts';
-import type { Evaluation, Rate } from './evaluate.ts';
-import type { Metrics } from './metrics.ts';
-import type { LayerSummary } from './models/conv.ts';
+import type { OpenedEncoder } from './encoders/open.ts';
+import type { Compute, Metrics, Tuning } from './metrics.ts';
+import type { LayerSummary } from './models/summary.ts';
 import { conclude } from './report/conclusion.ts';
 
 /** More refused files than this are counted here and named in metrics.json. */
 const REFUSED_SHOWN = 20;
 
+export function tellSources(console: Console, { description, tuning, test }: Gathered): void {
+  console.say(`data: ${description}`);
+  if (tuning.length > 0)
+    console.say(
+      `  ${tuning.length} labelled images are set aside from the test: told after each epoch, and for tuning; ${test.length} are left to test on`,
+    );
+}
+
 export function tellImages(
   console: Console,
   folder: string,
-  loaded: LoadedFolder,
-  sizes: Metrics['data']['sizes'] | null,
+  { images, refused }: LoadedFolder,
+  sizes: string,
 ): void {
-  const { images, refused } = loaded;
   console.say(`images: ${images.length} in ${folder}, ${refused.length} refused`);
   for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
-    console.say(`  refused ${name}: ${reason}, ${message}`);
+    console.say(`  refused ${JSON.stringify(name).slice(1, -1)}: ${reason}, ${message}`);
   if (refused.length > REFUSED_SHOWN)
     console.say(`  and ${refused.length - REFUSED_SHOWN} more, all named in metrics.json`);
-  if (sizes !== null)
-    console.say(`sizes: ${sizes.smallest} (smallest), ${sizes.median} (median), ${sizes.largest} (largest)`);
+  console.say(`sizes: ${sizes}`);
 }
 
 export function tellSplit(console: Console, split: Split, { input }: Recipe, seed: number): void {
-  const { train, validation, calibration, duplicates } = split;
+  const { train, validation, calibration, duplicates, groups } = split;
   const copies = duplicates.length === 0 ? '' : `, ${duplicates.length} left out as copies`;
   console.say(
     `split (seed ${seed}): ${train.length} train, ${validation.length} choose the epoch, ${calibration.length} set the threshold${copies}`,
   );
-  console.say(`input: ${input.width} x ${input.height}, ${input.channels === 1 ? 'grey' : 'RGB'}`);
+  console.say(`groups: ${groups.description}`);
+  const frames = input.frames === 1 ? '' : `, ${input.frames} frames`;
+  console.say(
+    `input: ${input.width} x ${input.height}, ${input.channels === 1 ? 'grey' : 'RGB'}${frames}${inputSteps(input)}`,
+  );
+}
+
+function inputSteps({ crop, stretch, thresholding }: Recipe['input']): string {
+  const steps = [
+    ...(crop === 'foreground' ? ['cropped to the foreground'] : []),
+    ...(stretch === undefined ? [] : [`stretched from percentile ${stretch.low} to ${stretch.high}`]),
+    ...(thresholding === undefined ? [] : [`black and white (${thresholding.method} threshold)`]),
+  ];
+  return steps.length === 0 ? '' : `, ${steps.join(', ')}`;
+}
+
+export function tellEncoder(console: Console, { origin, tap, notes, outputShape }: OpenedEncoder): void {
+  console.say(`encoder: ${origin.name}, tap ${tap} (${outputShape.join(' x ')}), frozen; ${origin.licence}`);
+  console.say(`  weights from ${origin.source}, SHA-256 ${origin.sha256}`);
+  for (const note of notes) console.say(`  ${note}`);
+}
+
+/** A line at every quarter of a download. */
+export function downloadTold(console: Console): (name: string, received: number, total: number) => void {
+  let told = -1;
+  return (name, received, total) => {
+    const quarter = total > 0 ? Math.floor((4 * received) / total) : Math.floor(received / 8e6);
+    if (quarter === told) return;
+    told = quarter;
+    console.say(
+      `  ${name}: ${(received / 1e6).toFixed(1)}${total > 0 ? ` of ${(total / 1e6).toFixed(1)}` : ''} MB`,
+    );
+  };
 }
 
 export function tellArchitecture(console: Console, layers: readonly LayerSummary[]): void {
@@ -64,44 +103,41 @@ export function tellTrained(console: Console, training: Metrics['training'], epo
   );
 }
 
-export function tellCalibrated(
+/** `difference` is relative, between TensorFlow.js and the exported graph. */
+export function tellExported(console: Console, difference: number, expected: number): void {
+  const odd = difference > expected ? `: more than the ${expected} that rounding explains` : '';
+  console.say(`exported; scores differ from TensorFlow.js by at most ${difference.toExponential(1)}${odd}`);
+}
+
+export function tellCompute(
   console: Console,
-  { images, falseAlarms, above }: Omit<Calibration, 'bundle'>,
-  threshold: Threshold,
+  parameters: number,
+  { multiplyAdds, milliseconds }: Compute,
 ): void {
-  const n = images.length;
-  const rule = Object.entries(threshold.rule).map(([key, value]) =>
-    key === 'rule' ? value : `${key} ${value}`,
-  );
-  console.say(`threshold: ${threshold.upper.toPrecision(6)} (${rule.join(', ')}), from n = ${n} good images`);
   console.say(
-    falseAlarms === null
-      ? `of these, ${above} of ${n} lie above it; this rule promises no false-alarm rate`
-      : `false alarms: at most ${percent(falseAlarms.promised)} promised; in 9 of 10 calibrations with n = ${n} the realised rate lies between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}`,
+    `cost: ${parameters.toLocaleString('en')} trained parameters, ${(multiplyAdds / 1e6).toFixed(1)} million multiply-adds, ${milliseconds.toFixed(1)} ms an image on one thread (decoding apart)`,
   );
 }
 
-export function tellEvaluated(console: Console, evaluation: Evaluation): void {
-  const { auroc, detection, falseAlarms, accuracy, flagEverything, baselines, refused, leaked } = evaluation;
-  const rate = ({ hits, count, value, low, high }: Rate) =>
-    count === 0
-      ? 'no images'
-      : `${hits} of ${count} (${percent(value)}, 95 % interval ${percent(low)} to ${percent(high)})`;
-  for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
-    console.say(`  refused ${name}: ${reason}, ${message}`);
-  if (leaked.length > 0)
-    console.say(
-      `warning: ${leaked.length} test images are also in the training folder, such as ${leaked[0]}; the figures below are too good by that`,
-    );
-  if (auroc !== null)
-    console.say(
-      `test: AUROC ${auroc.value.toFixed(3)} (95 % interval ${auroc.low.toFixed(3)} to ${auroc.high.toFixed(3)}; 0.5 is chance)`,
-    );
-  console.say(`  poor images called for review: ${rate(detection)}`);
-  console.say(`  good images called for review: ${rate(falseAlarms)}`);
-  console.say(`  accuracy: ${rate(accuracy)}; calling everything for review: ${percent(flagEverything)}`);
-  for (const { name, rule, auroc } of baselines)
-    console.say(`  trivial rule: ${name.toLowerCase()} (${rule}): AUROC ${auroc.toFixed(3)}`);
+export function tellCalibrated(
+  console: Console,
+  { images, falseAlarms, called }: Calibration,
+  { rule, upper, lower }: Threshold,
+  tuning: Tuning | null,
+): void {
+  const n = images.length;
+  const named = Object.entries(rule).map(([key, value]) => (key === 'rule' ? value : `${key} ${value}`));
+  const bounds = lower === null ? '' : ` and ${lower.toPrecision(6)}`;
+  const from =
+    tuning === null
+      ? `from n = ${n} good images`
+      : `F1 ${tuning.chosen.f1.toFixed(3)} on ${tuning.good} good and ${tuning.poor} poor images set aside for tuning`;
+  console.say(`threshold: ${upper.toPrecision(6)}${bounds} (${named.join(', ')}), ${from}`);
+  console.say(
+    falseAlarms === null
+      ? `of ${n} good calibration images it calls ${called} for review; this rule promises no false-alarm rate`
+      : `false alarms: at most ${percent(falseAlarms.promised)} promised; in 9 of 10 calibrations with n = ${n} the realised rate lies between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}`,
+  );
 }
 
 export function tellConclusion(
@@ -110,8 +146,8 @@ export function tellConclusion(
   files: { bundle: string; report: string },
 ): void {
   console.say('');
-  for (const sentence of conclude(metrics)) console.say(sentence);
-  console.say('');
+  if (metrics.evaluation === null) for (const sentence of conclude(metrics)) console.say(sentence);
+  if (metrics.evaluation === null) console.say('');
   console.say(`bundle: ${files.bundle} (${metrics.bundle.digest})`);
   console.say(`report: ${files.report}`);
 }

@@ -1,13 +1,18 @@
 /** Sets the threshold from good images that training never saw, with the device's own code, and makes the bundle. */
 import { type Bundle, makeBundle } from '../agent/inspect/bundle.ts';
 import { decode } from '../agent/inspect/decode.ts';
+import { judge } from '../agent/inspect/judge.ts';
 import { openScorer, type Scorer } from '../agent/inspect/score.ts';
 import { conformalCount, deriveBounds } from '../agent/inspect/threshold.ts';
 import type { Manifest } from '../config/bundle.ts';
 import type { Recipe } from '../config/recipe.ts';
 import { LIMITS, type LoadedImage } from './data/load.ts';
+import { TrainerError } from './error.ts';
+import type { Picture } from './features.ts';
+import type { Tuning } from './metrics.ts';
 import { quantile } from './statistics/auroc.ts';
 import { falseAlarmRange, type Interval } from './statistics/rates.ts';
+import { sweepThresholds } from './statistics/sweep.ts';
 
 /** As on the device: one image at a time, one thread, the CPU. */
 export const EXECUTION = { executionProvider: 'cpu', threads: 1 } as const;
@@ -19,13 +24,18 @@ export const EXECUTION = { executionProvider: 'cpu', threads: 1 } as const;
 const GOLDEN_TOLERANCE = 1e-3;
 
 export interface Calibration {
-  readonly bundle: Bundle;
   /** Calibration images with their scores, ascending. */
   readonly images: readonly { readonly name: string; readonly score: number }[];
   /** Of the conformal rule: the rate promised, and where it lies in 90 of 100 calibrations of this size. */
   readonly falseAlarms: (Interval & { readonly promised: number }) | null;
   /** Calibration images that the threshold calls for review. */
-  readonly above: number;
+  readonly called: number;
+}
+
+/** Labelled images that were set aside from the test. */
+export interface TuningImages {
+  readonly good: readonly Picture[];
+  readonly poor: readonly Picture[];
 }
 
 /**
@@ -39,9 +49,12 @@ export async function calibrate(
     readonly recipe: Recipe;
     readonly images: readonly LoadedImage[];
     readonly golden: readonly Buffer[];
+    /** null: none; then the rule f1 is refused. */
+    readonly tuning: TuningImages | null;
     readonly provenance: Manifest['provenance'];
+    readonly onImage: () => void;
   },
-): Promise<Calibration> {
+): Promise<Calibration & { readonly bundle: Bundle; readonly tuning: Tuning | null }> {
   const { recipe } = options;
   const scorer = await openScorer(makeBundle(graph, draft(recipe, options.provenance)), EXECUTION);
   try {
@@ -51,11 +64,17 @@ export async function calibrate(
       const { score, map } = await scorer.score(pixels, 1);
       images.push({ name, score: score[0]! });
       peaks.push(map.reduce((peak, value) => Math.max(peak, value)));
+      options.onImage();
     }
     images.sort((a, b) => a.score - b.score);
     peaks.sort((a, b) => a - b);
     const scores = images.map(({ score }) => score);
-    const bounds = deriveBounds(recipe.threshold, scores);
+    const tuning =
+      recipe.threshold.rule === 'f1' ? await tune(scorer, options.tuning, options.onImage) : null;
+    const bounds =
+      tuning === null
+        ? deriveBounds(recipe.threshold, scores)
+        : { lower: null, upper: tuning.chosen.threshold };
     const bundle = makeBundle(graph, {
       ...draft(recipe, options.provenance),
       calibration: { scores, mapAlarm: Math.max(quantile(peaks, 0.95), Number.EPSILON) },
@@ -65,11 +84,30 @@ export async function calibrate(
         samples: await Promise.all(options.golden.map((png) => scoreGolden(png, scorer, recipe))),
       },
     });
-    const above = scores.filter((s) => s > bounds.upper).length;
-    return { bundle, images, falseAlarms: promise(recipe, scores.length), above };
+    const called = scores.filter((s) => judge(s, bounds, scores).verdict === 'review').length;
+    return { bundle, images, falseAlarms: promise(recipe, scores.length), called, tuning };
   } finally {
     await scorer.close();
   }
+}
+
+/** @throws TrainerError when one of the two labels is missing. */
+async function tune(scorer: Scorer, images: TuningImages | null, onImage: () => void): Promise<Tuning> {
+  const { good, poor } = images ?? { good: [], poor: [] };
+  if (good.length === 0 || poor.length === 0)
+    throw new TrainerError(
+      `The threshold rule f1 needs labelled images of both kinds set aside for tuning; there are ${good.length} good and ${poor.length} poor ones. Give them with --good and --bad and set split.tuning above 0, or use a rule that needs none: --set threshold.rule=conformal.`,
+    );
+  const scoreAll = async (some: readonly Picture[]) => {
+    const scores: number[] = [];
+    for (const { pixels } of some) {
+      scores.push((await scorer.score(pixels, 1)).score[0]!);
+      onImage();
+    }
+    return scores;
+  };
+  const swept = sweepThresholds(await scoreAll(good), await scoreAll(poor));
+  return { good: good.length, poor: poor.length, ...swept };
 }
 
 async function scoreGolden(png: Buffer, scorer: Scorer, recipe: Recipe) {

@@ -26,7 +26,7 @@ export interface EvaluationMetrics {
     readonly residual: Recipe['residual'];
     readonly encoder: { readonly name: string; readonly source: string; readonly licence: string } | null;
   };
-  readonly calibration: Omit<Calibration, 'bundle'> & { readonly threshold: Threshold };
+  readonly calibration: Calibration & { readonly threshold: Threshold };
   /** Where the labelled images came from, as given; null: none. */
   readonly evaluation: (Evaluation & { readonly sources: readonly string[] }) | null;
 }

@@ -1,6 +1,7 @@
 /** Resolves the recipe of a run: a named or own file, changed by settings from the command line, validated. */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { z } from 'zod';
 import { ConfigError } from '../config/errors.ts';
 import { nearest } from '../config/nearest.ts';
 import { type Recipe, recipe as recipeSchema } from '../config/recipe.ts';
@@ -107,7 +108,8 @@ function validate(content: unknown, source: string): Recipe {
 }
 
 /** The words of which one was expected, where that is what went wrong. */
-function expectedWords(issue: { readonly code: string; readonly [key: string]: unknown }): string[] {
-  const words = issue.code === 'invalid_value' ? issue.values : issue.options;
-  return Array.isArray(words) ? words.map(String) : [];
+function expectedWords(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === 'invalid_value') return issue.values.map(String);
+  const { options } = issue as { options?: unknown }; // of a union without a matching discriminator
+  return Array.isArray(options) ? options.map(String) : [];
 }

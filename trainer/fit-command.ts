@@ -1,0 +1,139 @@
+/** `trainer fit` on the command line. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { BACKENDS, type BackendName, parseBackend } from './backend/select.ts';
+import { makeConsole } from './console.ts';
+import { changeRecipe, loadRecipe } from './recipe.ts';
+import { type Change, parseChange } from './recipe-keys.ts';
+import { runTrainer } from './run.ts';
+
+export interface FitCommandContext {
+  /** Cache folder of installed backends and encoders. */
+  readonly cache: string;
+  readonly threads: number;
+  readonly stop: AbortSignal;
+  /** As typed. */
+  readonly command: string;
+  readonly versions: { readonly trainer: string; readonly node: string };
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  readonly output: NodeJS.WriteStream;
+  readonly errors: NodeJS.WriteStream;
+}
+
+/** Options that stand for a value of the recipe. */
+const SHORTCUTS = {
+  epochs: 'epochs',
+  batch: 'batchSize',
+  frames: 'input.frames',
+  encoder: 'model.encoder',
+  groupBy: 'split.groupBy',
+} as const;
+
+export function addFitCommand(program: Command, context: FitCommandContext): void {
+  program
+    .command('fit <folder>')
+    .description('train on a folder of good images; write bundle, report, metrics and model')
+    .option('--recipe <name|file>', 'recipe by name (see "trainer recipes") or a JSON file (default: fundus)')
+    .option('--out <folder>', 'folder of the run; never overwritten', 'run')
+    .option('--epochs <n>', "passes over the training images (default: the recipe's)", wholeNumber)
+    .option('--batch <n>', "images of one step (default: the recipe's)", wholeNumber)
+    .option('--seed <n>', 'decides split, initial weights and order (default: 1)', wholeNumber)
+    .option('--frames <n>', 'frames of one capture, from the pages of its file', wholeNumber)
+    .option('--encoder <name|path>', 'pretrained encoder (see "trainer encoder list"), or a model file')
+    .option('--group-by <regex>', 'its first group, in the name of an image, is the patient')
+    .option(
+      '--set <key=value>',
+      'change a value of the recipe, such as threshold.alpha=0.1; repeat for more',
+      (text: string, before: Change[]) => [...before, parseChange(text)],
+      [] as Change[],
+    )
+    .option('--test <folder>', 'folder of labelled test images: good/ beside poor/, or one folder a kind')
+    .option('--good <folder>', 'labelled good test images; repeat for more', collect, [])
+    .option('--bad <[name=]folder>', 'labelled poor test images of one kind; repeat for more', collect, [])
+    .option('--labels <csv>', 'labelled test images as path,label[,group]')
+    .addOption(
+      new Option('--backend <name>', `what TensorFlow.js runs on: auto, ${BACKENDS.join(', ')}`)
+        .argParser(backendName)
+        .default('auto'),
+    )
+    .option('--resume', 'go on with the run in --out where it stopped', false)
+    .option('--json', 'print the metrics as JSON at the end; what goes on is told on standard error', false)
+    .addHelpText(
+      'after',
+      `
+The folder may hold good images only, or a data set: train_good/ beside test_good/ and test_anomalous/, train/ beside
+test/, a folder for each class, or IDX files. What was taken for what is told. Files and folders whose name begins
+with a dot are left out. Ctrl-C ends training after the batch, keeps the best weights and still writes everything; a
+second Ctrl-C ends at once.
+
+Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted twice, or before there was anything to keep.
+
+Examples:
+  trainer fit good/
+  trainer fit good/ --recipe fundus --out run-1 --epochs 100 --seed 7
+  trainer fit good/ --good more/good --bad blurred=more/blurred --bad dark=more/dark --out run-2
+  trainer fit brain/ --recipe brain-mri --encoder resnet50.onnx --epochs 100
+  trainer fit chest/ --recipe chest-xray --frames 5 --group-by 'person(\\d+)'
+  trainer fit cells/ --recipe malaria --set input.thresholding.method=otsu
+  trainer fit good/ --set model.kind=vae --set model.latent=32
+  trainer fit good/ --set threshold.rule=mean-std --set threshold.k=2
+  trainer fit good/ --out run-1 --resume --epochs 200`,
+    )
+    .action(async (folder: string, options) => {
+      const changes: Change[] = [...options.set];
+      for (const [option, key] of Object.entries(SHORTCUTS))
+        if (options[option] !== undefined) changes.push({ key, value: String(options[option]) });
+      const metrics = await runTrainer(
+        {
+          folder,
+          out: options.out,
+          recipe: async (before) =>
+            before !== null && options.recipe === undefined
+              ? changeRecipe(before, changes, 'of the run')
+              : loadRecipe(options.recipe ?? 'fundus', changes),
+          seed: options.seed,
+          labelled: {
+            test: options.test ?? null,
+            good: options.good,
+            bad: options.bad.map(parseNamed),
+            csv: options.labels ?? null,
+          },
+          backend: options.backend,
+          resume: options.resume,
+          cache: context.cache,
+          threads: context.threads,
+          stop: context.stop,
+          command: context.command,
+          versions: context.versions,
+          environment: context.environment,
+          home: context.home,
+        },
+        makeConsole(options.json ? context.errors : context.output),
+      );
+      if (options.json) context.output.write(`${JSON.stringify(metrics)}\n`);
+    });
+}
+
+/** `name=folder`, or a folder, which is named after itself. */
+export function parseNamed(text: string): { readonly name: string; readonly folder: string } {
+  const match = /^([\w -]+)=(.+)$/.exec(text);
+  if (match !== null) return { name: match[1]!, folder: match[2]! };
+  const name = text.split(/[/\\]/).findLast((part) => part !== '' && part !== '.' && part !== '..');
+  return { name: name ?? 'poor', folder: text };
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('Expected a whole number.');
+  return value;
+}
+
+function backendName(text: string): BackendName | 'auto' {
+  try {
+    return parseBackend(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+const collect = (text: string, before: string[]): string[] => [...before, text];
