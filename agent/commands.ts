@@ -91,7 +91,8 @@ Every setting, with its environment variable: docs/settings.md.`,
       });
       if (options.once !== true) return;
       if (unsent > 0) {
-        context.printError(`${unsent} verdicts wait on disk for the broker; the next start sends them.\n`);
+        const waiting = unsent === 1 ? '1 verdict waits' : `${unsent} verdicts wait`;
+        context.printError(`${waiting} on disk for the broker until the next start.\n`);
         end(EXIT.unsent);
       }
       if (obstacle !== null) {
