@@ -4,7 +4,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { engine, getKernel, type Tensor, type Tensor4D, tensor4d } from '@tensorflow/tfjs-core';
 import * as onnx from 'onnx-buf';
 import { Tensor as OrtTensor } from 'onnxruntime-node';
-import { prepareGraph } from './embed_graph.ts';
+import { neededNodes, prepareGraph } from './embed_graph.ts';
 import { EMBEDDED_KERNEL, type EmbeddedOutput } from './kernels/embedded.ts';
 import { loadSession, type Session } from './session.ts';
 import { trace } from './trace.ts';
@@ -26,8 +26,8 @@ export interface EmbeddedModel {
 /** Side of the trial image where the file leaves it open. */
 const SIDE = 224;
 
-/** Of the trial run: more than one, to see which results follow the batch. */
-const BATCH = 2;
+/** Of the trial runs: the second shows which results follow the batch. */
+const BATCHES = [1, 2] as const;
 
 /**
  * Prepares an ONNX file with one float32 image input, [N, 3, H, W] or [N, H, W, 3]. A batch size that the file fixes is
@@ -41,14 +41,19 @@ export function embedOnnx(bytes: Uint8Array): EmbeddedModel {
   const fixed = port.height !== undefined && port.width !== undefined;
   const input = { width: port.width ?? SIDE, height: port.height ?? SIDE, fixed };
   const names = model.graph!.node.flatMap((node) => node.output.filter((name) => name !== ''));
-  const taps = trialRun(model, port, input, names);
+  // With one image all runs, even where the classifier at the end fixes the batch; with two only what may be a tap.
+  const images = trialRun(model, port, input, names, BATCHES[0]).filter(
+    ({ shape: [h, w] }) => h! > 1 && w! > 1,
+  );
+  const candidates = images.map(({ name }) => name);
+  const taps = candidates.length === 0 ? [] : trialRun(model, port, input, candidates, BATCHES[1]);
   const digest = createHash('sha256').update(bytes).digest('hex');
   return {
     input,
     channelsFirst: port.channelsFirst,
     taps: taps.map(({ name }) => name),
     at: (wanted, size) => {
-      const outputs = trialRun(model, port, size, wanted);
+      const outputs = trialRun(model, port, size, wanted, BATCHES[1]);
       for (const name of wanted)
         if (!outputs.some((o) => o.name === name)) throw new Error(`${name} is no image of features`);
       const carried = prepareGraph(model, port.name, wanted);
@@ -146,13 +151,14 @@ function trialRun(
   port: ImagePort,
   { width, height }: { width: number; height: number },
   names: readonly string[],
+  batch: number,
 ): EmbeddedOutput[] {
-  const dims = port.channelsFirst ? [BATCH, 3, height, width] : [BATCH, height, width, 3];
+  const dims = port.channelsFirst ? [batch, 3, height, width] : [batch, height, width, 3];
   const trial = toBinary(onnx.ModelProtoSchema, trialModel(model, port.name, dims, names));
   let results: Readonly<Record<string, OrtTensor>>;
   try {
     const session = loadSession(trial, { graphOptimizationLevel: 'disabled', logSeverityLevel: 4 });
-    const black = new OrtTensor('float32', new Float32Array(BATCH * 3 * height * width), dims);
+    const black = new OrtTensor('float32', new Float32Array(batch * 3 * height * width), dims);
     try {
       results = session.run({ [port.name]: black }, names);
     } finally {
@@ -160,13 +166,13 @@ function trialRun(
     }
   } catch (cause) {
     throw new Error(
-      `the ONNX file does not run on ${BATCH} images of ${width} x ${height}: ${(cause as Error).message}`,
+      `the ONNX file does not run on ${batch === 1 ? 'an image' : 'several images'} of ${width} x ${height}: ${(cause as Error).message}`,
       { cause },
     );
   }
   return names.flatMap((name) => {
     const { dims, type } = results[name]!;
-    if (type !== 'float32' || dims.length !== 4 || dims[0] !== BATCH) return [];
+    if (type !== 'float32' || dims.length !== 4 || dims[0] !== batch) return [];
     const [, a, b, c] = dims as [number, number, number, number];
     const first = liesChannelsFirst([a, b, c], height / width, port.channelsFirst);
     return [{ name, channelsFirst: first, shape: first ? [b, c, a] : [a, b, c] }];
@@ -197,6 +203,7 @@ function trialModel(
   const port = create(onnx.ValueInfoProtoSchema, { name: input, type });
   const graph = create(onnx.GraphProtoSchema, {
     ...model.graph!,
+    node: neededNodes(model.graph!.node, names).needed,
     input: [port],
     output: names.map((name) => create(onnx.ValueInfoProtoSchema, { name })),
     valueInfo: [],

@@ -42,7 +42,7 @@ function operatorSet(model: onnx.ModelProto): number {
 }
 
 /** Nodes in order that the wanted results depend on, and the names they read. */
-function neededNodes(
+export function neededNodes(
   nodes: readonly onnx.NodeProto[],
   wanted: readonly string[],
 ): { needed: onnx.NodeProto[]; names: ReadonlySet<string> } {

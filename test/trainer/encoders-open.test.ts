@@ -189,15 +189,16 @@ test('a URL is installed on first use and named for its address', async (t) => {
   const model = layersModel();
   const folder = await writeLayersModel(temporaryFolder(t), model);
   const { url, asked } = await serve(t, ({ url }) => ({
-    body: readFileSync(join(folder, url!.split('/').at(-1)!)),
+    body: readFileSync(join(folder, new URL(url!, 'http://x').pathname.slice('/resnet50/'.length))),
   }));
   const around = surroundings(t);
   const options = { input: COLOUR, surroundings: around, threads: 1 };
-  const { origin } = await openEncoder(`${url}/resnet50/model.json`, options);
+  const address = `${url.replace('//', '//me:secret@')}/resnet50/model.json?token=secret`;
+  const { origin } = await openEncoder(address, options);
   assert.match(origin.name, /^resnet50-[0-9a-f]{8}$/);
   assert.equal(origin.source, `${url}/resnet50/model.json`);
-  assert.equal(asked.length, 2);
-  await openEncoder(`${url}/resnet50/model.json`, options);
+  assert.ok(asked.length === 2 && asked.every((path) => path.endsWith('?token=secret')));
+  await openEncoder(address, options);
   await openEncoder(origin.name, options);
   assert.equal(asked.length, 2, 'nothing is fetched twice');
 });

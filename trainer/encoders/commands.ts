@@ -1,4 +1,5 @@
 /** `trainer encoder list|install|show`. */
+import * as tf from '@tensorflow/tfjs-core';
 import { type Command, Option } from 'commander';
 import { EncoderError } from './error.ts';
 import {
@@ -51,6 +52,7 @@ export function addEncoderCommands(program: Command, context: EncoderContext): v
     .description('tell its taps, input size and scaling, source, licence and SHA-256; installs it if need be')
     .option('--json', 'as one line of JSON', false)
     .action(async (what: string, { json }: { json: boolean }) => {
+      tf.env().set('PROD', true); // else TensorFlow.js advises to install tfjs-node
       const shown = await describeEncoder(what, surroundingsOf(context));
       context.print(json ? `${JSON.stringify(shown)}\n` : `${shown.lines.join('\n')}\n`);
     });

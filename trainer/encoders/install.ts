@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { unzipSync } from 'fflate';
-import { collectModel, urlName } from './collect.ts';
+import { collectModel, isUrl, urlName } from './collect.ts';
 import type { Transport } from './download.ts';
 import { EncoderError } from './error.ts';
 import { KNOWN_ENCODERS, type KnownEncoder, type KnownWheel } from './known.ts';
@@ -63,7 +63,7 @@ export async function installModel(
   options: { name?: string; source?: string; licence?: string; scaling?: Scaling | undefined },
   surroundings: InstallSurroundings,
 ): Promise<InstalledEncoder> {
-  const { name = urlName(from), source = from, licence = 'not stated', scaling } = options;
+  const { name = urlName(from), source = publicSource(from), licence = 'not stated', scaling } = options;
   if (!/^[a-z0-9][a-z0-9._-]*$/.test(name))
     throw new EncoderError(`An encoder's name is made of a-z, 0-9, ".", "_" and "-"; got ${name}.`);
   const { files, file } = await collectModel(from, {
@@ -89,6 +89,13 @@ export async function installModel(
 /** The known encoder of that name. */
 export function findKnown(name: string): KnownEncoder | undefined {
   return KNOWN_ENCODERS.find((known) => known.name === name);
+}
+
+/** What may stand in a bundle: no password, no access token in a query, no path of this machine. */
+function publicSource(from: string): string {
+  if (!isUrl(from)) return 'a file of the user';
+  const { origin, pathname } = new URL(from);
+  return `${origin}${pathname}`;
 }
 
 async function fetchWheel(known: KnownWheel, surroundings: InstallSurroundings): Promise<Uint8Array> {
