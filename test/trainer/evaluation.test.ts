@@ -200,6 +200,8 @@ test('the nearest picture is found though others are nearer in their sum', () =>
   const brighter = picture.map((v) => v + 10); // its distance is just the bound that sums give
   const reordered = picture.toReversed(); // the same sum
   assert.deepEqual(nearestDistances([picture], [reordered, brighter]), [1024 * 100]);
+  const short = [picture, reordered, brighter].map((pixels) => pixels.subarray(0, 21)); // no whole number of runs
+  assert.deepEqual(nearestDistances([short[0]!], [short[2]!]), [21 * 100]);
 });
 
 test('the time of capture is read from EXIF, as cameras write it', async () => {

@@ -4,7 +4,7 @@ import { nearestDistances } from './nearest.ts';
 import type { Baseline, Properties, Reference, ScoredImage } from './types.ts';
 
 /** More training images than this make the nearest one hardly nearer, and take long. */
-const NEAREST_OF = 2000;
+const NEAREST_OF = 1500;
 
 type Measure = (properties: Properties) => number;
 
