@@ -104,9 +104,10 @@ export function tellTrained(console: Console, training: Metrics['training'], epo
 }
 
 /** `difference` is relative, between TensorFlow.js and the exported graph. */
-export function tellExported(console: Console, difference: number, expected: number): void {
-  const odd = difference > expected ? `: more than the ${expected} that rounding explains` : '';
-  console.say(`exported; scores differ from TensorFlow.js by at most ${difference.toExponential(1)}${odd}`);
+export function tellExported(console: Console, difference: number): void {
+  console.say(
+    `exported; scores differ from those of TensorFlow.js by at most ${difference.toExponential(1)}`,
+  );
 }
 
 export function tellCompute(

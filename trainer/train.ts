@@ -9,6 +9,7 @@ import { meanColour } from './data/load.ts';
 import type { Split } from './data/split.ts';
 import type { InstallSurroundings } from './encoders/install.ts';
 import { openEncoder, openTaps } from './encoders/open.ts';
+import { TrainerError } from './error.ts';
 import { checkExport, exportGraph } from './export.ts';
 import type { Picture } from './features.ts';
 import { fit } from './fit.ts';
@@ -42,7 +43,7 @@ export interface Trained {
   readonly encoder: FrozenEncoder['origin'] | null;
 }
 
-/** Largest relative difference between scores of TensorFlow.js and of the graph that is taken for rounding. */
+/** Largest relative difference between scores of TensorFlow.js and of the graph that rounding explains. */
 const PARITY = 1e-4;
 
 /** @throws TrainerError, EncoderError or ConfigError; InterruptedError when it is stopped before the first batch. */
@@ -82,7 +83,11 @@ export async function train(options: TrainOptions, console: Console): Promise<Tr
   await autoencoder.model.save(modelFiles(options.modelFolder));
   const graph = exportGraph(autoencoder, recipe, { taps });
   const difference = await checkExport(graph, autoencoder, recipe, split.validation.slice(0, 8), { taps });
-  announce.tellExported(console, difference, PARITY);
+  if (!(difference <= PARITY))
+    throw new TrainerError(
+      `The exported graph is wrong: its scores differ from those of TensorFlow.js by ${difference.toExponential(1)} (relative), where rounding explains ${PARITY}. No bundle was written; the trained model is in ${options.modelFolder}. Please report this with the recipe.`,
+    );
+  announce.tellExported(console, difference);
   const compute = await measureCompute(graph, input);
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   announce.tellCompute(console, parameters, compute);
