@@ -122,7 +122,7 @@ test('handwritten digits against clothes: silent about shortcuts, copies and lab
     );
   };
   const scene = await sceneOf(
-    await read('mnist/train-images-part1-idx3-ubyte.gz', 1000),
+    await read('mnist/train-images-part1-idx3-ubyte.gz', 600),
     await read('mnist/t10k-images-idx3-ubyte.gz', 200),
     await read('fashion-mnist/images-idx3-ubyte.gz', 150),
   );

@@ -32,13 +32,13 @@ function changeAll(
   scene.images = scene.images.map((image) => (image.label === label ? to(image, index++) : image));
 }
 
-/** Fires with `code` on three seeds, and never before the flaw is put in. */
+/** Fires with `code` on two seeds, and never before the flaw is put in. */
 function fires(
   code: string,
   put: (scene: Scene) => void,
   look: (warning: ReturnType<typeof findWarnings>[number]) => void = () => {},
 ): void {
-  for (let seed = 100; seed < 103; seed++) {
+  for (let seed = 100; seed < 102; seed++) {
     const size = { reference: 60, good: 50, poor: 40 };
     assert.ok(
       !codes(inputOf(cleanScene(seed, size))).includes(code),
@@ -53,7 +53,7 @@ function fires(
 }
 
 test('clean evaluations: hardly one in twenty gets any warning', () => {
-  const rounds = 40;
+  const rounds = 30;
   const loud: string[] = [];
   for (let seed = 1000; seed < 1000 + rounds; seed++) {
     const found = codes(inputOf(cleanScene(seed, { reference: 60, good: 50, poor: 40 })));

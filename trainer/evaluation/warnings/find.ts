@@ -44,7 +44,7 @@ export const WARNING_CODES: readonly string[] = [
   'refused-images',
 ];
 
-/** Serious ones first. Takes a few seconds for thousands of images; equal input gives equal warnings. */
+/** Serious ones first. Takes up to half a minute for tens of thousands of images; equal input gives equal warnings. */
 export function findWarnings(input: WarningInput): Warning[] {
   const found = FINDERS.flatMap((find) => find(input) ?? []);
   return [
