@@ -72,6 +72,16 @@ test('an index in JSON, with a password, a redirect and files elsewhere', async 
   assert.deepEqual(files.asked, ['/x.whl']);
 });
 
+test('the proxy of the user is asked, with the whole address', async (t) => {
+  const { url, asked } = await serve(t, ({ url }) => index(new URL(url!).pathname));
+  const around = surroundings(t, { PIP_INDEX_URL: 'http://index.invalid/simple', HTTP_PROXY: url });
+  assert.equal((await installKnown(known, undefined, around)).fresh, true);
+  assert.deepEqual(asked, [
+    'http://index.invalid/simple/tiny-pytorch-model/',
+    'http://index.invalid/files/a.whl',
+  ]);
+});
+
 test('anything but the pinned file is refused and leaves nothing', async (t) => {
   const changed = Uint8Array.from(wheel);
   changed[40]! ^= 1;
