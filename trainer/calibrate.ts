@@ -84,8 +84,7 @@ export async function calibrate(
         samples: await Promise.all(options.golden.map((png) => scoreGolden(png, scorer, recipe))),
       },
     });
-    const called = scores.filter((s) => judge(s, bounds, scores).verdict === 'review').length;
-    return { bundle, images, falseAlarms: promise(recipe, scores.length), called, tuning };
+    return { bundle, images, ...whatItMeans(bundle.manifest), tuning };
   } finally {
     await scorer.close();
   }
@@ -116,9 +115,20 @@ async function scoreGolden(png: Buffer, scorer: Scorer, recipe: Recipe) {
   return { png: png.toString('base64'), score: score[0]! };
 }
 
-function promise({ threshold }: Recipe, n: number): Calibration['falseAlarms'] {
-  if (threshold.rule !== 'conformal') return null;
-  return { promised: threshold.alpha, ...falseAlarmRange(conformalCount(threshold.alpha, n), n) };
+/** What a threshold means for good captures like those it was calibrated on. */
+export function whatItMeans({
+  threshold,
+  calibration: { scores },
+}: Pick<Manifest, 'threshold' | 'calibration'>): Pick<Calibration, 'falseAlarms' | 'called'> {
+  const { rule } = threshold;
+  const n = scores.length;
+  return {
+    falseAlarms:
+      rule.rule === 'conformal'
+        ? { promised: rule.alpha, ...falseAlarmRange(conformalCount(rule.alpha, n), n) }
+        : null,
+    called: scores.filter((score) => judge(score, threshold, scores).verdict === 'review').length,
+  };
 }
 
 /** A manifest around the graph, before anything was scored: calibration, threshold and golden samples are blanks. */

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { BACKENDS, type BackendName, parseBackend } from './backend/select.ts';
 import { makeConsole } from './console.ts';
+import { parseNamed } from './evaluation/sources.ts';
 import { changeRecipe, loadRecipe } from './recipe.ts';
 import { type Change, parseChange } from './recipe-keys.ts';
 import { runTrainer } from './run.ts';
@@ -114,15 +115,7 @@ Examples:
     });
 }
 
-/** `name=folder`, or a folder, which is named after itself. */
-export function parseNamed(text: string): { readonly name: string; readonly folder: string } {
-  const match = /^([\w -]+)=(.+)$/.exec(text);
-  if (match !== null) return { name: match[1]!, folder: match[2]! };
-  const name = text.split(/[/\\]/).findLast((part) => part !== '' && part !== '.' && part !== '..');
-  return { name: name ?? 'poor', folder: text };
-}
-
-export function wholeNumber(text: string): number {
+function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('Expected a whole number.');
   return value;

@@ -1,9 +1,7 @@
 /** What a report says of a bundle and of its calibration, from the bundle alone. */
 import type { Bundle } from '../../agent/inspect/bundle.ts';
-import { judge } from '../../agent/inspect/judge.ts';
-import { conformalCount } from '../../agent/inspect/threshold.ts';
+import { whatItMeans } from '../calibrate.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
-import { falseAlarmRange } from '../statistics/rates.ts';
 import type { Reference } from './types.ts';
 
 export function describeBundle({ manifest, model }: Bundle): EvaluationMetrics['bundle'] {
@@ -27,20 +25,12 @@ export function describeCalibration(
   const { threshold, calibration } = manifest;
   const { scores } = calibration;
   const names = new Map(reference?.calibration.map(({ score, name }) => [score, name]));
-  const { rule } = threshold;
   return {
     threshold,
     images: scores.map((score, i) => ({
       name: names.get(score) ?? `calibration image ${i + 1} of ${scores.length}`,
       score,
     })),
-    falseAlarms:
-      rule.rule === 'conformal'
-        ? {
-            promised: rule.alpha,
-            ...falseAlarmRange(conformalCount(rule.alpha, scores.length), scores.length),
-          }
-        : null,
-    called: scores.filter((score) => judge(score, threshold, scores).verdict === 'review').length,
+    ...whatItMeans(manifest),
   };
 }
