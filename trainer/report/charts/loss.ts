@@ -89,7 +89,7 @@ function overEpochs(
         type: log ? 'log' : 'linear',
         label: null,
         grid: true,
-        nice: true,
+        nice: !log,
         ticks: log ? logTicks(values, 12) : 4,
         tickFormat: String,
         tickSize: 0,

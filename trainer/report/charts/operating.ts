@@ -13,7 +13,7 @@ export function operatingCharts(evaluation: Evaluation, twoSided: boolean): Html
     evaluation.images.filter((image) => image.label === label).map(({ score }) => score);
   const points = operatingPoints(scores('good'), scores('poor'));
   const aside = twoSided
-    ? ' It lies off the curve: the curve calls large scores only, the bundle calls small ones as well.'
+    ? ' The dot lies off the curve: the curve calls large scores only, the bundle calls small ones as well.'
     : '';
   return html`<div class="charts">${roc(evaluation, points, aside)}${precisionRecall(evaluation, points, aside)}</div>`;
 }
