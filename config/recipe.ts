@@ -110,7 +110,7 @@ export const recipe = z.strictObject({
   input: preprocessing,
   model,
   residual: residual.describe(
-    `Score: ${Object.entries(RESIDUALS)
+    `Score. ${Object.entries(RESIDUALS)
       .map(([name, meaning]) => `${name}: ${meaning}`)
       .join(' ')}`,
   ),

@@ -4,7 +4,7 @@ import { ConfigError } from '../config/errors.ts';
 import { nearest } from '../config/nearest.ts';
 import { recipe as recipeSchema } from '../config/recipe.ts';
 
-type JsonSchema = z.core.JSONSchema.BaseSchema;
+export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 /** One `key=value` of the command line, such as `threshold.alpha=0.1`. */
 export interface Change {
@@ -19,9 +19,11 @@ export function parseChange(text: string): Change {
   return { key: text.slice(0, at), value: text.slice(at + 1) };
 }
 
-/** Every key that can be set, with what it means; "" where the name says it. */
-export function recipeKeys(): Map<string, string> {
-  const keys = new Map<string, string>();
+export const recipeJsonSchema = (): JsonSchema => z.toJSONSchema(recipeSchema, { io: 'input' });
+
+/** Every key that can be set. */
+export function recipeKeys(): Set<string> {
+  const keys = new Set<string>();
   const walk = (schema: JsonSchema, prefix: string): void => {
     for (const option of [...(schema.oneOf ?? []), ...(schema.anyOf ?? [])])
       walk(option as JsonSchema, prefix);
@@ -29,11 +31,10 @@ export function recipeKeys(): Map<string, string> {
       const key = prefix + name;
       const before = keys.size;
       walk(child as JsonSchema, `${key}.`);
-      const meaning = (child as JsonSchema).description ?? '';
-      if (keys.size === before && (keys.get(key) ?? '') === '') keys.set(key, meaning);
+      if (keys.size === before) keys.add(key);
     }
   };
-  walk(z.toJSONSchema(recipeSchema, { io: 'input' }), '');
+  walk(recipeJsonSchema(), '');
   keys.delete('$schema');
   return keys;
 }
@@ -55,7 +56,7 @@ export function applyChanges(recipe: Record<string, unknown>, changes: readonly 
 }
 
 function setKey(recipe: Record<string, unknown>, { key, value }: Change): void {
-  const known = [...recipeKeys().keys()];
+  const known = [...recipeKeys()];
   if (!known.includes(key)) {
     const near = nearest(key, known);
     throw new ConfigError(

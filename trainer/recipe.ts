@@ -5,8 +5,9 @@ import type { z } from 'zod';
 import { ConfigError } from '../config/errors.ts';
 import { nearest } from '../config/nearest.ts';
 import { type Recipe, recipe as recipeSchema } from '../config/recipe.ts';
+import { RESIDUALS, type Residual } from '../config/residual.ts';
 import { checkModel } from './models/build.ts';
-import { applyChanges, type Change, recipeKeys } from './recipe-keys.ts';
+import { applyChanges, type Change, type JsonSchema, recipeJsonSchema, recipeKeys } from './recipe-keys.ts';
 
 /** Of the recipe as a whole: not among its values. */
 const HEADING = ['$schema', 'name', 'description', 'intendedUse', 'leavesOut'];
@@ -35,26 +36,40 @@ export async function listRecipes(): Promise<Recipe[]> {
   return Promise.all((await names()).map((name) => loadRecipe(name, [])));
 }
 
-/** Every value of a recipe that is set, with its key and what the key means; "" where the name says it. */
+/** Every value of a recipe that is set, with its key and what it means; "" where the name says it. */
 export function explainRecipe(recipe: Recipe): { key: string; value: string; meaning: string }[] {
-  const meanings = recipeKeys();
   const rows: { key: string; value: string; meaning: string }[] = [];
-  const walk = (value: unknown, key: string): void => {
-    if (value !== null && typeof value === 'object' && !Array.isArray(value))
-      for (const [name, child] of Object.entries(value)) walk(child, key === '' ? name : `${key}.${name}`);
-    else if (!HEADING.includes(key))
-      rows.push({
-        key,
-        value: typeof value === 'string' ? value : JSON.stringify(value),
-        meaning: (key === 'model.kind' ? kindMeaning(value) : meanings.get(key)) ?? '',
-      });
+  const walk = (value: unknown, schema: JsonSchema, key: string): void => {
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+      const shown = typeof value === 'string' ? value : JSON.stringify(value);
+      rows.push({ key, value: shown, meaning: schema.description ?? '' });
+      return;
+    }
+    const { option, discriminator } = optionFor(value, schema);
+    for (const [name, child] of Object.entries(value)) {
+      const inner = key === '' ? name : `${key}.${name}`;
+      const known = (option.properties?.[name] ?? {}) as JsonSchema;
+      const meaning = name === discriminator ? option.description : known.description;
+      if (!HEADING.includes(inner)) walk(child, { ...known, description: meaning ?? '' }, inner);
+    }
   };
-  walk(recipe, '');
-  return rows;
+  walk(recipe, recipeJsonSchema(), '');
+  return rows.map((row) => {
+    const residual = RESIDUALS[row.value as Residual];
+    return residual === undefined ? row : { ...row, meaning: residual };
+  });
 }
 
-const kindMeaning = (kind: unknown): string | undefined =>
-  recipeSchema.shape.model.options.find((option) => option.shape.kind.value === kind)?.description;
+/** Of several forms that an object may have, the one whose constant it holds. */
+function optionFor(value: object, schema: JsonSchema): { option: JsonSchema; discriminator: string | null } {
+  for (const option of (schema.oneOf ?? schema.anyOf ?? []) as JsonSchema[])
+    for (const [name, child] of Object.entries(option.properties ?? {})) {
+      const { const: constant } = child as JsonSchema;
+      if (constant !== undefined && constant === (value as Record<string, unknown>)[name])
+        return { option, discriminator: name };
+    }
+  return { option: schema, discriminator: null };
+}
 
 async function names(): Promise<string[]> {
   const files = await readdir(FOLDER);
@@ -92,7 +107,7 @@ function validate(content: unknown, source: string): Recipe {
     path.reduce<unknown>((node, part) => (node as Record<PropertyKey, unknown> | undefined)?.[part], content);
   if (issue.code === 'unrecognized_keys') {
     const key = [...issue.path, issue.keys[0]].join('.');
-    const near = nearest(key, [...recipeKeys().keys()]);
+    const near = nearest(key, [...recipeKeys()]);
     if (near === key)
       // a key of another kind of model or another threshold rule
       throw new ConfigError(`Recipe ${source}: ${key} does not go with ${JSON.stringify(at(issue.path))}.`);
