@@ -43,7 +43,9 @@ test('--version, and a help that names defaults, words that are accepted, and ex
   assert.doesNotMatch(help, /mqtt-password </);
 });
 
-test('state folder and watched folder within each other are refused, through links as well', async () => {
+test('state folder and watched folder within each other are refused, through links as well', {
+  timeout: 60_000,
+}, async () => {
   const { at, watch, state } = await place();
   symlinkSync(watch, path.join(at, 'link'));
   mkdirSync(state);
