@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
+import { makeFolder } from '../config/folder.ts';
 
 const TOPOLOGY = 'model.json';
 const WEIGHTS = 'weights.bin';
@@ -99,7 +100,7 @@ async function saveArtifacts(path: string, artifacts: io.ModelArtifacts): Promis
     throw new Error('only models with a JSON topology (layers models) can be saved here');
   const folder = path.endsWith('.json') ? dirname(path) : path;
   const file = path.endsWith('.json') ? path : join(path, TOPOLOGY);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const old = await weightFiles(file);
   const weights = new Uint8Array(io.concatenateArrayBuffers(artifacts.weightData ?? new ArrayBuffer(0)));
   const shard = await weightName(weights);

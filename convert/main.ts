@@ -24,6 +24,13 @@ interface Report {
   check?: Comparison & { tolerance: number; passed: boolean };
 }
 
+// `convert ... --json | head -1`: who reads no more wants no more.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+
 const EXAMPLES = `
 Examples:
   $ convert model/model.json --out model.onnx

@@ -1,9 +1,10 @@
 /** Makes tfjs-node or tfjs-node-gpu run where their own download of libtensorflow is out of reach. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeFolder } from '../../config/folder.ts';
 import { probe } from './child/probe.ts';
 import { runCommand } from './command.ts';
 import { BackendError } from './error.ts';
@@ -49,7 +50,7 @@ export async function installBackend(options: InstallOptions): Promise<Installed
 
   const pins = PINS[backend];
   const backends = dirname(folder);
-  await mkdir(backends, { recursive: true });
+  await makeFolder(backends);
   await checkPrerequisites({ machine, folder: backends, pins, environment, signal });
   const staging = await mkdtemp(join(backends, `.${backend}-`));
   const steps: [string, () => Promise<unknown>][] = [
@@ -142,7 +143,7 @@ function extract(
 async function compileAddon(staging: string, pins: BackendPins, options: InstallOptions): Promise<void> {
   const folder = packageFolder(staging, pins.npm[0]!.name);
   const to = join(folder, 'lib', 'napi-v8');
-  await mkdir(to, { recursive: true });
+  await makeFolder(to);
   const sources = (await readdir(join(folder, 'binding'))).filter((name) => name.endsWith('.cc'));
   // As old-style run path (RPATH) the CUDA folders serve the libraries that those libraries load, too.
   const nvidia = join(folder, 'deps', 'nvidia');

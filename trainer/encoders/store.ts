@@ -1,9 +1,10 @@
 /** Where installed encoders lie, and what is known of each. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { makeFolder } from '../../config/folder.ts';
 import { EncoderError } from './error.ts';
 import { SCALINGS, type Scaling } from './network.ts';
 
@@ -48,7 +49,7 @@ export async function store(
   description: StoredDescription,
 ): Promise<void> {
   const parent = dirname(folder);
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   const staging = await mkdtemp(join(parent, `.${basename(folder)}-`));
   try {
     for (const [name, bytes] of files) await writeFile(join(staging, name), bytes, { flush: true });
