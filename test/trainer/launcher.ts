@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { encode, random, writeCapture } from '../support/images.ts';
+import { encode, random } from '../support/images.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 
@@ -52,24 +52,36 @@ export async function temporary(t: Pick<TestContext, 'after'>): Promise<string> 
   return folder;
 }
 
-/** `count` good pictures, smooth waves of colour. */
+/** `count` good pictures, smooth waves of colour: each its own direction and length, so that none are near copies. */
 export async function drawGood(folder: string, count: number, firstSeed = 0): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (let i = 0; i < count; i++)
-    await writeCapture(path.join(folder, `good-${i}.jpg`), 'smooth', firstSeed + i);
+    await writeFile(path.join(folder, `good-${i}.jpg`), await encode(wavePixels(firstSeed + i), SIDE));
+}
+
+const SIDE = 64;
+
+/** uint8 `[SIDE, SIDE, 3]`. */
+export function wavePixels(seed: number): Uint8Array {
+  const uniform = random(seed);
+  const [right, down] = [12 * uniform() - 6, 12 * uniform() - 6];
+  const phase = [6 * uniform(), 6 * uniform(), 6 * uniform()];
+  return Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, k) => {
+    const [x, y] = [Math.floor(k / 3) % SIDE, Math.floor(k / 3 / SIDE)];
+    return 128 + 80 * Math.sin((right * x + down * y) / SIDE + phase[k % 3]!);
+  });
 }
 
 /** `count` poor pictures, random blocks of black and white: nothing that a smooth wave teaches. */
 export async function drawPoor(folder: string, count: number): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const size = 64;
   for (let i = 0; i < count; i++) {
     const uniform = random(i);
     const blocks = Array.from({ length: 64 }, () => (uniform() < 0.5 ? 0 : 255));
-    const pixels = Uint8Array.from({ length: size * size * 3 }, (_, k) => {
-      const [x, y] = [Math.floor(k / 3) % size, Math.floor(k / 3 / size)];
+    const pixels = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, k) => {
+      const [x, y] = [Math.floor(k / 3) % SIDE, Math.floor(k / 3 / SIDE)];
       return blocks[8 * (y >> 3) + (x >> 3)]!;
     });
-    await writeFile(path.join(folder, `poor-${i}.jpg`), await encode(pixels, size));
+    await writeFile(path.join(folder, `poor-${i}.jpg`), await encode(pixels, SIDE));
   }
 }
