@@ -13,6 +13,19 @@ export const goldenSample = z.strictObject({
   score: z.number(),
 });
 
+/** A further number that the graph gives for each image: a column of its output `voices` or `statistics`. */
+export const measurement = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,39}$/)
+    .describe('Known names have sentences of their own: config/evidence.ts.'),
+});
+
+export type Measurement = z.infer<typeof measurement>;
+
+/** Of each voice or statistic, by name. */
+const calibrationValues = z.record(z.string(), z.array(z.number()).min(1)).optional();
+
 export const manifest = z.strictObject({
   format: z.literal(1),
   name: z.string().min(1).max(100),
@@ -27,11 +40,27 @@ export const manifest = z.strictObject({
   preprocessing,
   residual: residual.describe('Residual between the input and its reconstruction.'),
   score: z.enum(['mean']).describe('How the residuals of one image become its score.'),
+  voices: z
+    .array(measurement)
+    .max(64)
+    .optional()
+    .describe(
+      "Columns of the graph's output `voices`, float32 [N, V]: how far each part of what is looked at departs from good images, as a robust z, larger is more anomalous.",
+    ),
+  statistics: z
+    .array(measurement)
+    .max(64)
+    .optional()
+    .describe(
+      "Columns of the graph's output `statistics`, float32 [N, S]: simple quantities such as brightness.",
+    ),
   calibration: z.strictObject({
     scores: z
       .array(z.number())
       .min(1)
       .describe('Scores of good images that training never saw, ascending, through the device code path.'),
+    voices: calibrationValues.describe('Values of each voice on those images, ascending.'),
+    statistics: calibrationValues.describe('Values of each statistic on those images, ascending.'),
     mapAlarm: z
       .number()
       .gt(0)
