@@ -1,4 +1,4 @@
-/** A Python virtual environment with PyTorch and onnx, made once in the benchmarks' cache folder. */
+/** Python virtual environments, each made once in the benchmarks' cache folder. */
 import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +6,19 @@ import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../trainer/backend/command.ts';
 import { type BenchContext, MissingPrerequisite } from '../bench.ts';
 
-const REQUIREMENTS = fileURLToPath(new URL('./requirements.txt', import.meta.url));
+/** Apart from each other: a benchmark downloads nothing that only another one needs. */
+const ENVIRONMENTS = {
+  torch: {
+    folder: 'python',
+    requirements: 'requirements.txt',
+    size: 'PyTorch (about 3 GB to download, 5.5 GB on disk)',
+  },
+  keras: {
+    folder: 'python-keras',
+    requirements: 'requirements-keras.txt',
+    size: 'TensorFlow (about 0.7 GB to download, 2.2 GB on disk)',
+  },
+} as const;
 
 /** Path of a script in this folder. */
 export function pythonScript(name: string): string {
@@ -14,23 +26,27 @@ export function pythonScript(name: string): string {
 }
 
 /**
- * The environment's interpreter. Made anew when requirements.txt has changed; see README.md here for its size.
+ * An environment's interpreter. Made anew when its requirements have changed; see README.md here for sizes.
  *
  * @throws MissingPrerequisite when there is no python3 of 3.11 or later with venv, or pip fails.
  */
-export async function pythonEnvironment({ cache, report }: BenchContext): Promise<string> {
-  const folder = join(cache, 'python');
+export async function pythonEnvironment(
+  { cache, report }: BenchContext,
+  name: keyof typeof ENVIRONMENTS = 'torch',
+): Promise<string> {
+  const { requirements, size, ...environment } = ENVIRONMENTS[name];
+  const folder = join(cache, environment.folder);
   const interpreter = join(folder, 'bin', 'python');
   const stamp = join(folder, 'requirements.txt');
-  const wanted = await readFile(REQUIREMENTS, 'utf8');
+  const wanted = await readFile(pythonScript(requirements), 'utf8');
   if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === wanted) return interpreter;
-  report('making a Python environment with PyTorch (about 3 GB to download, 5.5 GB on disk)\n');
+  report(`making a Python environment with ${size}\n`);
   try {
     await runCommand('python3', ['-c', 'import sys; assert sys.version_info >= (3, 11), sys.version']);
     await rm(folder, { recursive: true, force: true });
     await runCommand('python3', ['-m', 'venv', folder]);
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary=:all:'];
-    await runCommand(interpreter, [...pip, '--requirement', REQUIREMENTS]);
+    await runCommand(interpreter, [...pip, '--requirement', pythonScript(requirements)]);
   } catch (cause) {
     throw new MissingPrerequisite(
       `It needs Python 3.11 or later with venv and pip: ${(cause as Error).message}`,
