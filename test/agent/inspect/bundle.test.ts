@@ -34,7 +34,10 @@ test('what is no ONNX file, or has no manifest, is refused with what was expecte
   await assert.rejects(readBundle(text), /no ONNX file/);
   writeFileSync(text, '');
   await assert.rejects(readBundle(text), /no ONNX file/);
-  await assert.rejects(readBundle(path.join(folder, 'none.onnx')), /cannot be read \(ENOENT\)/);
+  await assert.rejects(
+    readBundle(path.join(folder, 'none.onnx')),
+    /There is no bundle .*none\.onnx \(ENOENT\)/,
+  );
   const model = fromBinary(ModelProtoSchema, bundle.model);
   const bare = toBinary(ModelProtoSchema, create(ModelProtoSchema, { ...model, metadataProps: [] }));
   assert.throws(() => parseBundle(bare, 'bare.onnx'), /bare\.onnx.*without a manifest/);

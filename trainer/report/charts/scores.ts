@@ -1,5 +1,6 @@
 /** Histograms of the scores, one above the other, with the bounds. */
 import * as Plot from '@observablehq/plot';
+import { judge } from '../../../agent/inspect/judge.ts';
 import type { EvaluationMetrics } from '../../metrics.ts';
 import { chart } from '../chart.ts';
 import { type Html, html } from '../html.ts';
@@ -19,7 +20,9 @@ const MOST_KINDS = 8;
 export function scoreChart(metrics: EvaluationMetrics): Html | null {
   const rows = rowsOf(metrics);
   if (rows.length === 0) return null;
-  const { lower, upper } = metrics.calibration.threshold;
+  const { threshold, images } = metrics.calibration;
+  const { lower, upper } = threshold;
+  const calibration = images.map(({ score }) => score);
   const bounds = lower === null ? [upper] : [lower, upper];
   const all = [...rows.flatMap(({ scores }) => scores), ...bounds];
   const [low, high] = [least(all), greatest(all)];
@@ -27,7 +30,7 @@ export function scoreChart(metrics: EvaluationMetrics): Html | null {
   const edges = binEdges(low, high, { lower, upper }, log, 34);
   const middle = edges[edges.length >> 1]!;
   const bins = rows.flatMap((row) => binsOf(row, edges));
-  const outside = (score: number) => score > upper || (lower !== null && score < lower);
+  const outside = (score: number) => judge(score, threshold, calibration).verdict === 'review';
   const told = rows.map(
     ({ title, scores }) => `${title}: ${scores.filter(outside).length} of ${scores.length} called for review`,
   );
