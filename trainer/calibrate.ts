@@ -49,8 +49,8 @@ export async function calibrate(
     readonly recipe: Recipe;
     readonly images: readonly LoadedImage[];
     readonly golden: readonly Buffer[];
-    /** null: none; then the rule f1 is refused. */
-    readonly tuning: TuningImages | null;
+    /** The rule f1 sets the threshold by them, see `requireTuning`. */
+    readonly tuning: TuningImages;
     readonly provenance: Manifest['provenance'];
     readonly onImage: () => void;
   },
@@ -90,13 +90,15 @@ export async function calibrate(
   }
 }
 
-/** @throws TrainerError when one of the two labels is missing. */
-async function tune(scorer: Scorer, images: TuningImages | null, onImage: () => void): Promise<Tuning> {
-  const { good, poor } = images ?? { good: [], poor: [] };
-  if (good.length === 0 || poor.length === 0)
-    throw new TrainerError(
-      `The threshold rule f1 needs labelled images of both kinds set aside for tuning; there are ${good.length} good and ${poor.length} poor ones. Give them with --good and --bad and set split.tuning above 0, or use a rule that needs none: --set threshold.rule=conformal.`,
-    );
+/** To be asked before training begins. @throws TrainerError when the rule needs labelled images that are not there. */
+export function requireTuning({ threshold }: Pick<Recipe, 'threshold'>, { good, poor }: TuningImages): void {
+  if (threshold.rule !== 'f1' || (good.length > 0 && poor.length > 0)) return;
+  throw new TrainerError(
+    `The threshold rule f1 needs labelled images of both kinds set aside for tuning; there are ${good.length} good and ${poor.length} poor ones. Give them with --good and --bad and set split.tuning above 0, or use a rule that needs none: --set threshold.rule=conformal.`,
+  );
+}
+
+async function tune(scorer: Scorer, { good, poor }: TuningImages, onImage: () => void): Promise<Tuning> {
   const scoreAll = async (some: readonly Picture[]) => {
     const scores: number[] = [];
     for (const { pixels } of some) {

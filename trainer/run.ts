@@ -6,7 +6,7 @@ import type { Recipe } from '../config/recipe.ts';
 import { writeAtomically } from '../convert/files.ts';
 import * as announce from './announce.ts';
 import { type BackendName, describeBackend, selectBackend } from './backend/select.ts';
-import { type Calibration, calibrate, EXECUTION } from './calibrate.ts';
+import { type Calibration, calibrate, EXECUTION, requireTuning } from './calibrate.ts';
 import type { Console } from './console.ts';
 import { type Gathered, type GivenLabels, gatherSamples } from './data/gather.ts';
 import { describeSizes, LIMITS, type LoadedFolder, loadSamples, requireImages } from './data/load.ts';
@@ -70,6 +70,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   const sides = describeSplit(split, seed);
   announce.tellSplit(console, split, recipe, seed);
   const tuning = await readTuning(gathered, options, recipe, console);
+  requireTuning(recipe, tuning);
   const labelled = tuning.good.length > 0 && tuning.poor.length > 0 ? tuning : null;
 
   tf.env().set('PROD', true); // else TensorFlow.js advises to install tfjs-node, whatever runs
@@ -106,7 +107,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   } = await calibrate(graph, {
     recipe,
     images: split.calibration,
-    tuning: labelled,
+    tuning,
     golden: await makeGoldenImages(split.train, recipe.input, seed),
     provenance: {
       recipe: { ...recipe },
