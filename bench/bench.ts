@@ -6,6 +6,8 @@ export interface BenchContext {
   /** Cache folder of training backends, as `trainer backend install` fills it. */
   backends: string;
   environment: Readonly<Record<string, string | undefined>>;
+  /** Parts to run of those that the benchmark has; none: all. */
+  only: readonly string[];
   /** Writes progress, to standard error. */
   report: (text: string) => void;
 }
@@ -24,6 +26,8 @@ export interface Bench {
   name: string;
   /** What it measures, in one line. */
   title: string;
+  /** What `--only` may choose; none: it is one whole. */
+  parts?: readonly string[];
   /** @throws MissingPrerequisite when this machine cannot run it. */
   run(context: BenchContext): Promise<Table[]>;
 }

@@ -1,4 +1,4 @@
-/** `npm run bench [-- name...] [--json]`: every figure that the documents quote, each by one command. */
+/** `npm run bench [-- name... [--only part]... [--json]]`: every figure that the documents quote, each by one command. */
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism, cpus, homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -10,15 +10,19 @@ import { delivery } from './delivery.ts';
 import { encoders } from './encoders.ts';
 import { latency } from './latency.ts';
 import { parity } from './parity.ts';
+import { systems } from './systems.ts';
 import { formatTable } from './table.ts';
 import { training } from './training.ts';
 
-const BENCHES: readonly Bench[] = [training, parity, latency, delivery, encoders];
+const BENCHES: readonly Bench[] = [training, parity, latency, delivery, encoders, systems];
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
-process.exitCode = await main(positionals, values.json === true);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, only: { type: 'string', multiple: true } },
+});
+process.exitCode = await main(positionals, values.only ?? [], values.json === true);
 
-async function main(names: readonly string[], json: boolean): Promise<number> {
+async function main(names: readonly string[], only: readonly string[], json: boolean): Promise<number> {
   const unknown = names.find((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown !== undefined) {
     const near = nearest(
@@ -31,16 +35,24 @@ async function main(names: readonly string[], json: boolean): Promise<number> {
     );
     return 2;
   }
+  const chosen = names.length === 0 ? BENCHES : BENCHES.filter(({ name }) => names.includes(name));
+  const parts = chosen.flatMap(({ parts = [] }) => parts);
+  const strange = only.find((part) => !parts.includes(part));
+  if (strange !== undefined) {
+    const there = parts.length === 0 ? 'what was chosen has no parts' : `there are ${parts.join(', ')}`;
+    process.stderr.write(`--only ${strange}: ${there}.\n`);
+    return 2;
+  }
   const context: BenchContext = {
     cache: fileURLToPath(new URL('.cache', import.meta.url)),
     backends: cacheFolder(process.env, homedir()),
     environment: process.env,
+    only,
     report: (text) => process.stderr.write(text),
   };
   await mkdir(context.cache, { recursive: true });
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} threads, Node ${process.version}`;
   if (!json) process.stdout.write(`${machine}\n\n`);
-  const chosen = names.length === 0 ? BENCHES : BENCHES.filter(({ name }) => names.includes(name));
   for (const bench of chosen) await runBench(bench, context, json ? machine : undefined);
   return 0;
 }
