@@ -1,8 +1,12 @@
 /** Finds pictures that are nearly the same: one saved again with other contrast, sharpening or compression. */
 import { THUMBNAIL_SIDE } from './picture.ts';
 
-/** Normalised cross-correlation of thumbnails above which two pictures are near copies. */
+/** Correlation of thumbnails, apart from the mean picture, above which two pictures are near copies. */
 export const NEAR_COPY = 0.985;
+/** Pictures from which a mean picture means something. */
+const FEWEST_FOR_MEAN = 20;
+/** Squared length of what float32 leaves of a picture that is the mean picture. */
+const ROUNDING = 1e-9;
 
 const SIZE = THUMBNAIL_SIDE ** 2;
 /** Side of the blocks whose means are compared first. */
@@ -13,12 +17,16 @@ const BLOCKS = (THUMBNAIL_SIDE / BLOCK) ** 2;
  * The cluster of each thumbnail, grey uint8 `[32, 32]`: near copies of near copies belong together. A cluster is named
  * by the index of its first thumbnail.
  *
+ * What all pictures share is taken away first: a device that is mounted before one scene takes pictures that are alike
+ * and yet no copies of each other.
+ *
  * Exact, without comparing all pixels of all pairs: of two vectors of mean 0 and length 1 whose correlation is r, the
  * squared distance is 2 - 2r, and no orthogonal projection of them is farther apart. Projected onto the means of
  * blocks, and sorted by the first of these, most pairs are ruled out at once.
  */
 export function nearCopies(thumbnails: readonly Uint8Array[]): number[] {
-  const vectors = thumbnails.map(normalise);
+  const centred = thumbnails.map((thumbnail) => normalise(thumbnail));
+  const vectors = thumbnails.length < FEWEST_FOR_MEAN ? centred : withoutCommon(centred);
   const coarse = vectors.map(blockMeans);
   const key = widestOf(coarse);
   const order = [...vectors.keys()].sort((a, b) => coarse[a]![key]! - coarse[b]![key]!);
@@ -46,11 +54,30 @@ export function nearCopies(thumbnails: readonly Uint8Array[]): number[] {
 }
 
 /** Mean 0, length 1; a picture of one value is near nothing but its like. */
-function normalise(thumbnail: Uint8Array): Float32Array {
-  const mean = thumbnail.reduce((sum, v) => sum + v, 0) / SIZE;
-  const centred = Float32Array.from(thumbnail, (v) => v - mean);
-  const length = Math.sqrt(centred.reduce((sum, v) => sum + v * v, 0));
+function normalise(values: ArrayLike<number>): Float32Array {
+  const vector = Float32Array.from(values);
+  const mean = vector.reduce((sum, v) => sum + v, 0) / SIZE;
+  const centred = vector.map((v) => v - mean);
+  const length = Math.sqrt(dot(centred, centred));
   return length === 0 ? centred : centred.map((v) => v / length);
+}
+
+/** The part of each vector that their mean does not explain, of length 1. */
+function withoutCommon(vectors: readonly Float32Array[]): Float32Array[] {
+  const sum = new Float32Array(SIZE);
+  for (const vector of vectors) for (let i = 0; i < SIZE; i++) sum[i]! += vector[i]!;
+  const common = normalise(sum);
+  return vectors.map((vector) => {
+    const along = dot(vector, common);
+    const rest = vector.map((v, i) => v - along * common[i]!);
+    return dot(rest, rest) < ROUNDING ? rest.fill(0) : normalise(rest);
+  });
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < SIZE; i++) sum += a[i]! * b[i]!;
+  return sum;
 }
 
 /** Projection onto blocks: their sums, over the square root of the pixels of a block. */
