@@ -43,7 +43,9 @@ const steps = z.strictObject({
   fit: z
     .enum(['fill', 'cover', 'contain'])
     .describe('fill: stretch to the size; cover: crop the overhang; contain: pad with black.'),
-  kernel: z.enum(['nearest', 'cubic', 'mitchell', 'lanczos2', 'lanczos3']).describe('Resampling kernel.'),
+  kernel: z
+    .enum(['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3'])
+    .describe('Resampling kernel.'),
   stretch: z
     .strictObject({
       low: z.number().min(0).lt(50).default(1).describe('Percentile that becomes 0.'),

@@ -25,6 +25,64 @@ const convolutional = {
   activation,
 } as const;
 
+/** How far features depart from those of good images. */
+const detector = z
+  .discriminatedUnion('kind', [
+    z
+      .strictObject({
+        kind: z.literal('autoencoder'),
+        hidden: z.int().min(1).max(4096).default(256).describe('Units before and behind the bottleneck.'),
+        bottleneck: z.int().min(1).max(1024).default(32),
+        noise: z
+          .number()
+          .min(0)
+          .max(10)
+          .default(0.3)
+          .describe('Standard deviation of the noise added to standardised features in training.'),
+      })
+      .describe('What a small denoising autoencoder cannot redraw.'),
+    z.strictObject({ kind: z.literal('gaussian') }).describe('Every feature for itself.'),
+    z
+      .strictObject({ kind: z.literal('mahalanobis') })
+      .describe('With the covariance of Ledoit and Wolf 2004.'),
+    z
+      .strictObject({
+        kind: z.literal('pca'),
+        directions: z.int().min(1).max(1024).default(40),
+      })
+      .describe('Mahalanobis distance along the main directions, and what lies beside them.'),
+    z
+      .strictObject({
+        kind: z.literal('knn'),
+        neighbours: z.int().min(1).max(100).default(3),
+        memory: z.int().min(1).max(100_000).default(1000).describe('Images remembered at most.'),
+      })
+      .describe('Distance to the nearest good images; the bundle then holds features of training images.'),
+  ])
+  .describe('Detector that a voice is followed by.');
+
+/** What is looked at in every image. */
+const voice = z.discriminatedUnion('voice', [
+  z
+    .strictObject({ voice: z.literal('sharpness'), detector })
+    .describe('Log mean absolute Laplacian of the centre at three scales.'),
+  z
+    .strictObject({
+      voice: z.literal('texture'),
+      view: z.enum(['foreground', 'centre']),
+      threshold: z
+        .number()
+        .gt(0)
+        .max(10)
+        .describe('Least difference that counts, as a share of the mean difference in good images.'),
+      detector,
+    })
+    .describe('Local binary patterns at three scales.'),
+  z
+    .strictObject({ voice: z.literal('energy'), detector })
+    .describe('Log oriented energy of a Gabor pyramid; with colour where the images have it.'),
+]);
+
 export const model = z.discriminatedUnion('kind', [
   z
     .strictObject({
@@ -96,6 +154,12 @@ export const model = z.discriminatedUnion('kind', [
         .describe('Share of patches hidden in training, as in He et al. 2022.'),
     })
     .describe('Small transformer autoencoder over patches, some of them masked in training.'),
+  z
+    .strictObject({
+      kind: z.literal('voices'),
+      voices: z.array(voice).min(1).max(16),
+    })
+    .describe('Several features, each with a detector; their robust z are summed up to one score.'),
 ]);
 
 export const recipe = z.strictObject({

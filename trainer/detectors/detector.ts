@@ -1,0 +1,40 @@
+/** What a detector is: how far features depart from those of good images, whatever the features are. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Matrix } from './matrix.ts';
+
+/** A fitted detector: plain numbers, and one function that can be traced. */
+export interface Detector {
+  /** Features `[N, F]` -> float32 `[N]`, above zero; larger is more anomalous. */
+  readonly score: (features: tf.Tensor2D) => tf.Tensor1D;
+  /** Numbers that it holds. */
+  readonly parameters: number;
+  /** In words, such as `autoencoder 510-256-32`. */
+  readonly description: string;
+}
+
+/** Mean squared error of standardised features, on those that train and on those that do not. */
+export interface Losses {
+  readonly loss: number;
+  readonly validationLoss: number;
+}
+
+export interface FitDetectorOptions {
+  /** Of good images that are not trained on; they choose nothing. */
+  readonly validation: Matrix;
+  readonly seed: number;
+  /** Names the voice: two detectors of one run draw different numbers. */
+  readonly name: string;
+  readonly epochs: number;
+  readonly learningRate: number;
+  readonly batchSize: number;
+  /** Ends training after the step; what is there by then is the result. */
+  readonly signal: AbortSignal;
+  readonly onBatch: (images: number) => void;
+}
+
+/** Yields after every epoch, where there are any, and returns the detector. */
+export type FitDetector<Options> = (
+  features: Matrix,
+  detector: Options,
+  options: FitDetectorOptions,
+) => AsyncGenerator<Losses, Detector, void>;

@@ -1,0 +1,35 @@
+/** One entry for each kind of detector. */
+import { type AutoencoderOptions, fitAutoencoder } from './autoencoder.ts';
+import type { Detector, FitDetector, FitDetectorOptions, Losses } from './detector.ts';
+import { fitGaussian } from './gaussian.ts';
+import { fitKnn, type KnnOptions } from './knn.ts';
+import { fitMahalanobis } from './mahalanobis.ts';
+import type { Matrix } from './matrix.ts';
+import { fitPca, type PcaOptions } from './pca.ts';
+
+export type DetectorOptions =
+  | AutoencoderOptions
+  | PcaOptions
+  | KnnOptions
+  | { readonly kind: 'gaussian' }
+  | { readonly kind: 'mahalanobis' };
+
+type Kind = DetectorOptions['kind'];
+
+const FITS: { readonly [K in Kind]: FitDetector<Extract<DetectorOptions, { kind: K }>> } = {
+  autoencoder: fitAutoencoder,
+  gaussian: fitGaussian,
+  mahalanobis: fitMahalanobis,
+  pca: fitPca,
+  knn: fitKnn,
+};
+
+/** Fits the detector that `detector` describes to features of good images. Equal input gives an equal detector. */
+export function fitDetector(
+  features: Matrix,
+  detector: DetectorOptions,
+  options: FitDetectorOptions,
+): AsyncGenerator<Losses, Detector, void> {
+  // The entry of a kind takes just the options of that kind; TypeScript does not see it through the union.
+  return (FITS[detector.kind] as FitDetector<DetectorOptions>)(features, detector, options);
+}

@@ -1,0 +1,26 @@
+/** Noise for training, cheap enough to be drawn anew for every step. */
+import type { Random } from '../random.ts';
+
+/** Normal numbers drawn once; each step begins somewhere else among them. */
+const DRAWN = 2 ** 18;
+
+/** Adds normal noise of this standard deviation to a copy of `values`. */
+export function makeNoise(deviation: number, random: Random): (values: Float32Array) => Float32Array {
+  const normal = normals(DRAWN, random).map((value) => deviation * value);
+  return (values) => {
+    const start = Math.floor(random() * DRAWN);
+    return values.map((value, i) => value + normal[(start + i) % DRAWN]!);
+  };
+}
+
+/** Standard normal numbers, two from each pair of uniform ones (Box and Muller 1958). */
+function normals(count: number, random: Random): Float32Array {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - random()));
+    const angle = 2 * Math.PI * random();
+    values[i] = radius * Math.cos(angle);
+    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
+  }
+  return values;
+}

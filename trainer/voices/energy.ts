@@ -1,0 +1,109 @@
+/** The voice `energy`: log oriented energy of a pyramid of Gabor filters. */
+import * as tf from '@tensorflow/tfjs-core';
+import { VIEW, type Views } from './views.ts';
+import type { VoiceFeatures } from './voice.ts';
+
+const ORIENTATIONS = 6;
+const OCTAVES = 4;
+
+/** Side of the grid of cells that energy is known for. */
+export const CELLS = 16;
+
+/** Side of the grid of features: the mean of so many cells each. */
+const GRID = 4;
+
+/** Keeps the logarithm finite; a hundredth of a grey level in contrast. */
+const FLOOR = 1e-4;
+
+/** Features `[N, 384]` of grey views, `[N, 1152]` of colour: 6 orientations, 4 octaves, 4 x 4 cells. */
+export const energy: VoiceFeatures = {
+  describe: (views) => {
+    const cells = energyCells(views.foreground);
+    const features = cells.shape[3];
+    const means = tf.log(tf.add(tf.avgPool(cells, CELLS / GRID, CELLS / GRID, 'valid'), FLOOR));
+    return tf.reshape(means, [-1, GRID * GRID * features]);
+  },
+};
+
+/** Log energy of each cell, `[N, 16, 16, F]`, F as `energyCells`. */
+export function logEnergyCells(views: Views): tf.Tensor4D {
+  return tf.log(tf.add(energyCells(views.foreground), FLOOR));
+}
+
+/** Features of a cell: orientations by channels by octaves. */
+export const cellFeatures = (channels: number): number => ORIENTATIONS * OCTAVES * channels;
+
+/** Mean energy in 16 x 16 cells of views `[N, channels, 128, 128]`: `[N, 16, 16, cellFeatures(channels)]`. */
+function energyCells(view: tf.Tensor4D): tf.Tensor4D {
+  let images = opponentColours(view);
+  const channels = images.shape[3];
+  const [even, odd] = gaborFilters(channels);
+  const octaves: tf.Tensor4D[] = [];
+  for (let octave = 0; octave < OCTAVES; octave++) {
+    if (octave > 0) images = tf.depthwiseConv2d(border(images, 2), binomialFilter(channels), 2, 'valid');
+    const bordered = border(images, 3);
+    const [a, b] = [even, odd].map((filter) => tf.depthwiseConv2d(bordered, filter!, 1, 'valid'));
+    const energies = tf.sqrt(tf.add(tf.add(tf.square(a!), tf.square(b!)), 1e-8)) as tf.Tensor4D;
+    const side = VIEW / 2 ** octave / CELLS;
+    octaves.push(side === 1 ? energies : tf.avgPool(energies, side, side, 'valid'));
+  }
+  return tf.concat4d(octaves, 3);
+}
+
+/** Grey, red against blue, green against magenta: `[N, 128, 128, 3]`; grey views `[N, 128, 128, 1]`. */
+function opponentColours(view: tf.Tensor4D): tf.Tensor4D {
+  if (view.shape[1] === 1) return tf.reshape(view, [-1, VIEW, VIEW, 1]);
+  const [r, g, b] = [0, 1, 2].map((c) => tf.slice(view, [0, c, 0, 0], [-1, 1, -1, -1]));
+  const grey = tf.div(tf.add(tf.add(r!, g!), b!), 3);
+  const redBlue = tf.mul(tf.sub(r!, b!), 0.7);
+  const greenMagenta = tf.mul(tf.sub(tf.sub(tf.mul(g!, 2), r!), b!), 0.35);
+  return tf.transpose(tf.concat([grey, redBlue, greenMagenta], 1), [0, 2, 3, 1]) as tf.Tensor4D;
+}
+
+function border(images: tf.Tensor4D, width: number): tf.Tensor4D {
+  const pads: [number, number] = [width, width];
+  return tf.mirrorPad(images, [[0, 0], pads, pads, [0, 0]], 'reflect');
+}
+
+/** 1 4 6 4 1 in both directions, for each channel alone: `[5, 5, channels, 1]`. */
+function binomialFilter(channels: number): tf.Tensor4D {
+  const line = [1, 4, 6, 4, 1];
+  const values = line.flatMap((a) => line.flatMap((b) => new Array<number>(channels).fill((a * b) / 256)));
+  return tf.tensor4d(values, [5, 5, channels, 1]);
+}
+
+const GABOR = { size: 7, frequency: 2.2, sigma: 1.3 } as const;
+
+/**
+ * Even and odd Gabor filters (Daugman 1985) without response to a constant, each pair of unit energy:
+ * `[7, 7, channels, 6]`, the same for every channel.
+ */
+function gaborFilters(channels: number): [tf.Tensor4D, tf.Tensor4D] {
+  const { size } = GABOR;
+  const filters = Array.from({ length: ORIENTATIONS }, (_, i) => gaborPair((Math.PI * i) / ORIENTATIONS));
+  const tensor = (part: 'even' | 'odd') => {
+    const values: number[] = [];
+    for (let at = 0; at < size * size; at++)
+      for (let c = 0; c < channels; c++) for (const filter of filters) values.push(filter[part][at]!);
+    return tf.tensor4d(values, [size, size, channels, ORIENTATIONS]);
+  };
+  return [tensor('even'), tensor('odd')];
+}
+
+/** Row by row. */
+function gaborPair(angle: number): { even: number[]; odd: number[] } {
+  const { size, frequency, sigma } = GABOR;
+  const points = Array.from({ length: size * size }, (_, i) => {
+    const [x, y] = [(i % size) - (size - 1) / 2, Math.floor(i / size) - (size - 1) / 2];
+    const along = x * Math.cos(angle) + y * Math.sin(angle);
+    const across = -x * Math.sin(angle) + y * Math.cos(angle);
+    return { along, window: Math.exp(-(along ** 2 + 0.5 * across ** 2) / (2 * sigma ** 2)) };
+  });
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const cosine = points.map(({ along, window }) => Math.cos(frequency * along) * window);
+  const constant = sum(cosine) / sum(points.map(({ window }) => window));
+  const even = points.map(({ window }, i) => cosine[i]! - constant * window);
+  const odd = points.map(({ along, window }) => Math.sin(frequency * along) * window);
+  const norm = Math.sqrt(sum([...even, ...odd].map((value) => value ** 2)));
+  return { even: even.map((value) => value / norm), odd: odd.map((value) => value / norm) };
+}

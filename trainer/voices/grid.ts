@@ -1,0 +1,31 @@
+/** Means over the cells of a grid, as products with matrices. */
+import * as tf from '@tensorflow/tfjs-core';
+
+const CELLS = 4;
+
+/** Means of `maps`, `[N, C, side, side]`, over 4 x 4 cells (which overlap by a pixel where need be) and overall: `[N, 17 C]`. */
+export function gridMeans(maps: tf.Tensor4D): tf.Tensor2D {
+  const [, channels, side] = maps.shape;
+  const means = cellMatrix(side);
+  const [rows, columns] = [
+    tf.reshape(means, [1, 1, CELLS + 1, side]),
+    tf.reshape(means, [1, 1, CELLS + 1, side]),
+  ];
+  const all = tf.matMul(rows, tf.matMul(maps, columns, false, true));
+  const cells = tf.slice(all, [0, 0, 0, 0], [-1, -1, CELLS, CELLS]);
+  const overall = tf.slice(all, [0, 0, CELLS, CELLS], [-1, -1, 1, 1]);
+  return tf.concat2d(
+    [tf.reshape(cells, [-1, channels * CELLS * CELLS]), tf.reshape(overall, [-1, channels])],
+    1,
+  );
+}
+
+/** `[5, side]`: means over each quarter of a line, then over all of it. */
+function cellMatrix(side: number): tf.Tensor2D {
+  const values = new Float32Array((CELLS + 1) * side).fill(1 / side, CELLS * side);
+  for (let i = 0; i < CELLS; i++) {
+    const [from, to] = [Math.floor((i * side) / CELLS), Math.ceil(((i + 1) * side) / CELLS)];
+    values.fill(1 / (to - from), i * side + from, i * side + to);
+  }
+  return tf.tensor2d(values, [CELLS + 1, side]);
+}

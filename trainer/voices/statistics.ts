@@ -1,0 +1,49 @@
+/** Simple quantities of an image, which stand beside the voices so that people can compare them with what they see. */
+import * as tf from '@tensorflow/tfjs-core';
+import { centreOf, meanLaplacian } from './sharpness.ts';
+import { EDGE, type Views } from './views.ts';
+
+const MEASURES: Readonly<Record<string, (views: Views) => tf.Tensor>> = {
+  /** Mean grey of the whole image, 0 to 1. */
+  brightness: ({ grey }) => tf.mean(grey, [1, 2]),
+  /** Standard deviation of grey over the whole image. */
+  contrast: ({ grey }) => {
+    const centred = tf.sub(grey, tf.mean(grey, [1, 2], true));
+    return tf.sqrt(tf.mean(tf.square(centred), [1, 2]));
+  },
+  /** Mean absolute Laplacian of the centre at half of the model's resolution. */
+  sharpness: (views) => tf.squeeze(meanLaplacian(centreOf(views), 1), [1]),
+  /** Standard deviation of white noise, by what a mask that is blind to edges finds (Immerkaer 1996). */
+  noise: ({ grey }) => {
+    const mask = tf.tensor4d([1, -2, 1, -2, 4, -2, 1, -2, 1], [3, 3, 1, 1]);
+    const found = tf.conv2d(tf.expandDims<tf.Tensor4D>(grey, 3), mask, 1, 'valid');
+    return tf.mul(tf.mean(tf.abs(found), [1, 2, 3]), Math.sqrt(Math.PI / 2) / 6);
+  },
+  /** Share of the image that is brighter than the dark surround. */
+  foreground: ({ mask }) => tf.mean(mask, [1, 2]),
+  /** Share of the image within the box around the foreground. */
+  box: ({ box: { top, bottom, left, right } }) =>
+    tf.div(tf.mul(tf.sub(bottom, top), tf.sub(right, left)), EDGE * EDGE),
+  /** Share of pixels of which a channel is at its upper end. */
+  saturation: ({ image }) => tf.mean(tf.cast(tf.greater(tf.max(image, 1), 254.5 / 255), 'float32'), [1, 2]),
+  /** Mean of red minus mean of green. */
+  'red-green': ({ image }) => channelDifference(image, 0, 1),
+  /** Mean of blue minus mean of green. */
+  'blue-green': ({ image }) => channelDifference(image, 2, 1),
+};
+
+/** Names of what `measureStatistics` gives, in order. */
+export const STATISTICS: readonly string[] = Object.keys(MEASURES);
+
+/** float32 `[N, S]`. */
+export function measureStatistics(views: Views): tf.Tensor2D {
+  return tf.stack(
+    Object.values(MEASURES).map((measure) => measure(views)),
+    1,
+  ) as tf.Tensor2D;
+}
+
+function channelDifference(image: tf.Tensor4D, a: number, b: number): tf.Tensor {
+  const mean = (c: number) => tf.mean(tf.slice(image, [0, c, 0, 0], [-1, 1, -1, -1]), [1, 2, 3]);
+  return tf.sub(mean(a), mean(b));
+}

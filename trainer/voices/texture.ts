@@ -1,0 +1,82 @@
+/** The voice `texture`: local binary patterns (Ojala et al. 2002) at three scales. */
+import * as tf from '@tensorflow/tfjs-core';
+import { gridMeans } from './grid.ts';
+import type { Views } from './views.ts';
+import type { VoiceFeatures } from './voice.ts';
+
+/** Clockwise, so that neighbours in this list are neighbours on the ring. */
+const RING = [
+  [-1, -1],
+  [-1, 0],
+  [-1, 1],
+  [0, 1],
+  [1, 1],
+  [1, 0],
+  [1, -1],
+  [0, -1],
+] as const;
+
+const SCALES = [1, 2, 4] as const;
+
+/**
+ * A neighbour counts as brighter when its difference from the centre exceeds `share` of the mean absolute difference in
+ * good images: above the noise of flat areas. Over a band of this share of the threshold the comparison goes from 0 to
+ * 1 steadily, so that rounding flips nothing.
+ */
+const BAND = 0.2;
+
+/** Keeps the slope of the square root finite; a cell of 32 x 32 pixels has shares in steps of a thousandth. */
+const FLOOR = 1e-5;
+
+/** Features `[N, 510]`: at each scale the shares of ten patterns in 4 x 4 cells and overall, as square roots. */
+export function texture(view: (views: Views) => tf.Tensor3D, share: number): VoiceFeatures {
+  return {
+    measure: (views) =>
+      tf.stack(
+        pyramid(view(views)).map((level) => tf.mean(tf.abs(differences(level)), [1, 2, 3])),
+        1,
+      ) as tf.Tensor2D,
+    describe: (views, measured) =>
+      tf.concat2d(
+        pyramid(view(views)).map((level, i) =>
+          tf.sqrt(tf.add(gridMeans(patternMaps(differences(level), share * measured[i]!)), FLOOR)),
+        ),
+        1,
+      ),
+  };
+}
+
+function pyramid(view: tf.Tensor3D): tf.Tensor3D[] {
+  const images = tf.expandDims<tf.Tensor4D>(view, 3);
+  return SCALES.map((scale) =>
+    scale === 1 ? view : tf.squeeze<tf.Tensor3D>(tf.avgPool(images, scale, scale, 'valid'), [3]),
+  );
+}
+
+/** The eight neighbours minus the centre: `[N, 8, h - 2, w - 2]`. */
+function differences(view: tf.Tensor3D): tf.Tensor4D {
+  const [, height, width] = view.shape;
+  const shifted = (row: number, column: number) =>
+    tf.slice(view, [0, 1 + row, 1 + column], [-1, height - 2, width - 2]);
+  const neighbours = tf.stack(
+    RING.map(([row, column]) => shifted(row, column)),
+    1,
+  );
+  return tf.sub(neighbours, tf.expandDims(shifted(0, 0), 1)) as tf.Tensor4D;
+}
+
+/** How much each pixel is a pattern of 0 to 8 ones in at most one run, and none of those: `[N, 10, h, w]`. */
+function patternMaps(difference: tf.Tensor4D, threshold: number): tf.Tensor4D {
+  const width = Math.max(BAND * threshold, 1e-6);
+  const bits = tf.clipByValue(tf.add(tf.mul(difference, 1 / width), 0.5 - threshold / width), 0, 1);
+  const next = tf.concat(
+    [tf.slice(bits, [0, 1, 0, 0], [-1, 7, -1, -1]), tf.slice(bits, [0, 0, 0, 0], [-1, 1, -1, -1])],
+    1,
+  );
+  const ones = tf.sum(bits, 1, true);
+  const changes = tf.sum(tf.abs(tf.sub(bits, next)), 1, true);
+  const uniform = tf.clipByValue(tf.sub(2, tf.mul(changes, 0.5)), 0, 1);
+  const counts = tf.tensor4d([0, 1, 2, 3, 4, 5, 6, 7, 8], [1, 9, 1, 1]);
+  const byCount = tf.mul(tf.relu(tf.sub(1, tf.abs(tf.sub(ones, counts)))), uniform);
+  return tf.concat([byCount, tf.sub(1, uniform)], 1) as tf.Tensor4D;
+}

@@ -1,0 +1,131 @@
+/** The parts of an image that voices look at, cut out within the graph. */
+import * as tf from '@tensorflow/tfjs-core';
+import { cropMatrices, cropMatrix } from './resampling.ts';
+
+/** Side of the images that voices are given, in pixels. */
+export const EDGE = 224;
+
+/** Side of the foreground and centre views. */
+export const VIEW = 128;
+
+/** Whole numbers of pixels, each `[N]`; `bottom` and `right` lie behind the last pixel. */
+export interface Box {
+  readonly top: tf.Tensor1D;
+  readonly bottom: tf.Tensor1D;
+  readonly left: tf.Tensor1D;
+  readonly right: tf.Tensor1D;
+}
+
+export interface Views {
+  /** `[N, 3, 224, 224]`, 0 to 1. */
+  readonly image: tf.Tensor4D;
+  /** Mean of the channels, `[N, 224, 224]`. */
+  readonly grey: tf.Tensor3D;
+  /** Where the bright foreground lies; the whole image when it is small or there is none. */
+  readonly box: Box;
+  /** Pixels of the foreground, 1, and of the dark surround, 0: `[N, 224, 224]`. */
+  readonly mask: tf.Tensor3D;
+  /** The box, its 1st to 99th percentile stretched to 0..1: `[N, channels, 128, 128]`, channels 3 or, grey, 1. */
+  readonly foreground: tf.Tensor4D;
+  /** Mean of the foreground's channels, `[N, 128, 128]`. */
+  readonly foregroundGrey: tf.Tensor3D;
+  /** The central 70 %, about the square within a round fundus, as it is: `[N, 128, 128]`. */
+  readonly centre: tf.Tensor3D;
+}
+
+/** Pixels left out at each side by the central 70 %. */
+const CENTRE = { start: 34, stop: 190 } as const;
+
+/**
+ * `pixels` is float32 `[N, 224, 224, 3]`, 0 to 255. With `colour` false the foreground is grey. What nobody uses of the
+ * result is not part of a traced graph.
+ */
+export function makeViews(pixels: tf.Tensor, colour: boolean): Views {
+  const image = tf.div(tf.transpose(pixels as tf.Tensor4D, [0, 3, 1, 2]), 255) as tf.Tensor4D;
+  const sum = tf.sum(pixels, 3) as tf.Tensor3D;
+  const grey = tf.div(sum, 3 * 255) as tf.Tensor3D;
+  const { box, mask } = findForeground(sum);
+  const source = colour ? image : tf.expandDims<tf.Tensor4D>(grey, 1);
+  const foreground = stretch(crop(source, box));
+  const matrix = tf.expandDims<tf.Tensor3D>(cropMatrix(CENTRE, EDGE, VIEW), 0);
+  return {
+    ...{ image, grey, box, mask, foreground },
+    foregroundGrey: tf.mean<tf.Tensor3D>(foreground, 1),
+    centre: tf.matMul(tf.matMul(matrix, grey), matrix, false, true),
+  };
+}
+
+function crop(images: tf.Tensor4D, { top, bottom, left, right }: Box): tf.Tensor4D {
+  const rows = tf.expandDims<tf.Tensor4D>(cropMatrices(top, bottom, EDGE, VIEW), 1);
+  const columns = tf.expandDims<tf.Tensor4D>(cropMatrices(left, right, EDGE, VIEW), 1);
+  return tf.matMul(tf.matMul(rows, images), columns, false, true);
+}
+
+/** Brighter than this share of the 99th percentile, and than this grey, is foreground. */
+const BRIGHT = { share: 0.12, least: 0.04 } as const;
+
+/** A row or column belongs to the box when more than this share of it is foreground. */
+const FILLED = 0.05;
+
+/** Smaller boxes, in pixels, are no foreground but noise. */
+const SMALLEST = 40;
+
+/** Reads sums of the three bytes of each pixel, whole numbers, so that rounding cannot change what is foreground. */
+function findForeground(sum: tf.Tensor3D): Pick<Views, 'box' | 'mask'> {
+  const flat = tf.reshape(sum, [-1, EDGE * EDGE]);
+  const rank = Math.floor((EDGE * EDGE) / 100);
+  const bright = tf.slice(tf.topk(flat, rank, true).values, [0, rank - 1], [-1, 1]);
+  const share = tf.maximum(tf.mul(bright, BRIGHT.share), BRIGHT.least * 3 * 255);
+  const level = tf.reshape(tf.add(share, 0.02), [-1, 1, 1]); // 0.12 k lies 0.04 apart: never on a whole number
+  const mask = tf.cast(tf.greater(sum, level), 'float32') as tf.Tensor3D;
+  const [top, bottom] = span(tf.sum(mask, 2));
+  const [left, right] = span(tf.sum(mask, 1));
+  const small = tf.cast(
+    tf.logicalOr(tf.less(tf.sub(bottom, top), SMALLEST), tf.less(tf.sub(right, left), SMALLEST)),
+    'float32',
+  );
+  const kept = tf.sub(1, small);
+  const start = (x: tf.Tensor) => tf.mul(x, kept) as tf.Tensor1D;
+  const stop = (x: tf.Tensor) => tf.add(tf.mul(x, kept), tf.mul(small, EDGE)) as tf.Tensor1D;
+  return { mask, box: { top: start(top), bottom: stop(bottom), left: start(left), right: stop(right) } };
+}
+
+/** First line with enough foreground, and the one behind the last. `counts` are pixels, `[N, 224]`. */
+function span(counts: tf.Tensor): [tf.Tensor, tf.Tensor] {
+  const used = tf.cast(tf.greater(counts, FILLED * EDGE), 'float32');
+  const index = tf.range(0, EDGE, 1, 'float32');
+  const first = tf.min(tf.add(index, tf.mul(tf.sub(1, used), 1e6)), 1);
+  return [tf.minimum(first, EDGE), tf.max(tf.mul(tf.add(index, 1), used), 1)];
+}
+
+/** Bounds of the stretch, as shares of the brightest and darkest pixels; the smallest range that is stretched to 0..1. */
+const STRETCH = { tail: 0.01, least: 0.05 } as const;
+
+/** The ordered pixels of a view reduced by two. */
+const COUNT = (VIEW / 2) ** 2;
+
+/** Pixels from which on a view counts as having a foreground. */
+const FEWEST = 50;
+
+/**
+ * Percentiles of what is not black, on the grey view reduced by two. Counts and ranks are no whole numbers: what
+ * changes a pixel a little changes them a little.
+ */
+function stretch(view: tf.Tensor4D): tf.Tensor4D {
+  const grey = tf.expandDims<tf.Tensor4D>(tf.mean(view, 1), 3);
+  const flat = tf.reshape(tf.avgPool(grey, 2, 2, 'valid'), [-1, COUNT]);
+  const seen = tf.clipByValue(tf.div(tf.sub(flat, BRIGHT.least - 0.001), 0.002), 0, 1);
+  const few = tf.cast(tf.less(tf.sum(seen, 1, true), FEWEST), 'float32');
+  const used = tf.maximum(seen, few);
+  const last = tf.sub(tf.sum(used, 1, true), 1);
+  const dark = tf.sub(tf.mul(flat, used), tf.sub(1, used)); // -1 where it does not count: behind all others
+  const ordered = tf.topk(dark, COUNT, true).values;
+  const rank = tf.reshape(tf.range(0, COUNT, 1, 'float32'), [1, COUNT]);
+  const at = (share: number) => {
+    const weight = tf.relu(tf.sub(1, tf.abs(tf.sub(rank, tf.mul(last, share)))));
+    return tf.reshape(tf.sum(tf.mul(ordered, weight), 1), [-1, 1, 1, 1]);
+  };
+  const [high, low] = [at(STRETCH.tail), at(1 - STRETCH.tail)];
+  const range = tf.maximum(tf.sub(high, low), STRETCH.least);
+  return tf.clipByValue(tf.div(tf.sub(view, low), range), 0, 1);
+}
