@@ -202,7 +202,8 @@ function sentence(line: ScoreLine): string {
     line.score === null
       ? line.message
       : `score ${line.score.toPrecision(4)} (threshold ${line.threshold.toPrecision(4)}), ${rarity(line.p ?? 1)}`;
-  return `${word} ${line.path}  ${why}${line.map === undefined ? '' : `  -> ${line.map}`}`;
+  const evidence = (line.evidence ?? []).map((one) => `\n           - ${one.sentence}`).join('');
+  return `${word} ${line.path}  ${why}${line.map === undefined ? '' : `  -> ${line.map}`}${evidence}`;
 }
 
 function rarity(p: number): string {

@@ -26,6 +26,10 @@ export async function describeBundle(
       `${m.preprocessing.width} x ${m.preprocessing.height}, ${m.preprocessing.channels === 3 ? 'colour' : 'grey'}, ${m.preprocessing.fit}, ${m.preprocessing.kernel}`,
     ],
     ['score', `${m.score} ${m.residual} reconstruction error`],
+    ...(['voices', 'statistics'] as const).flatMap((what): [string, string][] => {
+      const named = m[what];
+      return named === undefined ? [] : [[what, named.map(({ name }) => name).join(', ')]];
+    }),
     [
       'threshold',
       `${m.threshold.upper.toPrecision(6)} (${rule} ${Object.entries(parameters)

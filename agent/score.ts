@@ -2,9 +2,11 @@
 import { lstat, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ConfigError } from '../config/errors.ts';
+import type { Evidence } from '../config/evidence.ts';
 import { makeFolder } from '../config/folder.ts';
 import type { Reason, VerdictWord } from '../config/verdict.ts';
 import { drawBeside } from './inspect/draw.ts';
+import { statisticsOf } from './inspect/evidence.ts';
 import type { Inspector } from './inspect/inspect.ts';
 import { judge } from './inspect/judge.ts';
 
@@ -19,6 +21,10 @@ export interface ScoreLine {
   readonly verdict: VerdictWord;
   readonly reason: Reason | null;
   readonly message: string | null;
+  /** What is rare about the image, strongest first; absent when unscorable or the bundle measures nothing else. */
+  readonly evidence?: readonly Evidence[];
+  /** Simple quantities by name, as measured; absent likewise. */
+  readonly statistics?: Readonly<Record<string, number>>;
   /** PNG with image and map, when maps were asked for. */
   readonly map?: string;
 }
@@ -45,11 +51,14 @@ export async function* scorePaths(
       continue;
     }
     const { score } = inspection;
+    const statistics = scores && statisticsOf(scores, manifest);
     const line = {
       ...common,
       score,
       ...judge(score, manifest.threshold, manifest.calibration.scores),
       message: null,
+      ...(inspection.evidence !== undefined && { evidence: inspection.evidence }),
+      ...(statistics !== undefined && { statistics }),
     };
     if (options.mapFolder === undefined || scores === undefined || pixels === undefined) {
       yield line;

@@ -52,6 +52,7 @@ export function makeVerdict(
       format: scored ? inspection.format : null,
     },
     ...judged,
+    ...(scored && inspection.evidence !== undefined && { evidence: [...inspection.evidence] }),
     threshold: {
       value: threshold.upper,
       lower: threshold.lower,

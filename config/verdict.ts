@@ -1,5 +1,6 @@
 /** One verdict: what the agent says about one capture, on disk and over MQTT. */
 import { z } from 'zod';
+import { evidence, MOST_EVIDENCE } from './evidence.ts';
 
 /** Reasons beside a verdict. `unscorable` always has one; `review` says on which side; `pass` has none. */
 export const REASONS = {
@@ -68,6 +69,13 @@ export const verdict = z
     }),
     reason: z.enum(reasons).nullable(),
     message: z.string().nullable().describe('The reason in words; never a file name.'),
+    evidence: z
+      .array(evidence)
+      .max(MOST_EVIDENCE)
+      .optional()
+      .describe(
+        'What about the image is rare among good ones, strongest first; may be empty. Absent when unscorable, and of bundles that measure nothing beside the score.',
+      ),
     model: z.object({ name: z.string(), version: z.string(), digest: z.string() }),
     capturedAt: instant.describe('Modification time of the file.'),
     scoredAt: instant,

@@ -2,7 +2,7 @@
 import { type Bundle, makeBundle } from '../agent/inspect/bundle.ts';
 import { decode } from '../agent/inspect/decode.ts';
 import { judge } from '../agent/inspect/judge.ts';
-import { openScorer, type Scorer } from '../agent/inspect/score.ts';
+import { openScorer, type Scorer, type Scores } from '../agent/inspect/score.ts';
 import { conformalCount, deriveBounds } from '../agent/inspect/threshold.ts';
 import type { Manifest } from '../config/bundle.ts';
 import type { Recipe } from '../config/recipe.ts';
@@ -32,6 +32,12 @@ export interface Calibration {
   readonly called: number;
 }
 
+/** What a graph measures beside the score, in the order of its columns. */
+export interface Measurements {
+  readonly voices: readonly string[];
+  readonly statistics: readonly string[];
+}
+
 /** Labelled images that were set aside from the test. */
 export interface TuningImages {
   readonly good: readonly Picture[];
@@ -52,16 +58,21 @@ export async function calibrate(
     /** The rule f1 sets the threshold by them, see `requireTuning`. */
     readonly tuning: TuningImages;
     readonly provenance: Manifest['provenance'];
+    /** Names of the columns of the graph's further outputs; null: it has none. */
+    readonly measurements?: Measurements | null;
     readonly onImage: () => void;
   },
 ): Promise<Calibration & { readonly bundle: Bundle; readonly tuning: Tuning | null }> {
   const { recipe } = options;
-  const scorer = await openScorer(makeBundle(graph, draft(recipe, options.provenance)), EXECUTION);
+  const blank = { ...draft(recipe, options.provenance), ...named(options.measurements ?? null) };
+  const scorer = await openScorer(makeBundle(graph, blank), EXECUTION);
   try {
     const images: { name: string; score: number }[] = [];
     const peaks: number[] = [];
+    const rows: Pick<Scores, 'voices' | 'statistics'>[] = [];
     for (const { name, pixels } of options.images) {
-      const { score, map } = await scorer.score(pixels, 1);
+      const { score, map, voices, statistics } = await scorer.score(pixels, 1);
+      rows.push({ voices, statistics });
       images.push({ name, score: score[0]! });
       peaks.push(map.reduce((peak, value) => Math.max(peak, value)));
       options.onImage();
@@ -76,8 +87,12 @@ export async function calibrate(
         ? deriveBounds(recipe.threshold, scores)
         : { lower: null, upper: tuning.chosen.threshold };
     const bundle = makeBundle(graph, {
-      ...draft(recipe, options.provenance),
-      calibration: { scores, mapAlarm: Math.max(quantile(peaks, 0.95), Number.EPSILON) },
+      ...blank,
+      calibration: {
+        scores,
+        ...valuesOf(blank, rows),
+        mapAlarm: Math.max(quantile(peaks, 0.95), Number.EPSILON),
+      },
       threshold: { rule: recipe.threshold, ...bounds, revision: 1 },
       golden: {
         tolerance: GOLDEN_TOLERANCE,
@@ -88,6 +103,27 @@ export async function calibrate(
   } finally {
     await scorer.close();
   }
+}
+
+function named(measurements: Measurements | null): Pick<Manifest, 'voices' | 'statistics'> {
+  if (measurements === null) return {};
+  const entries = (names: readonly string[]) => names.map((name) => ({ name }));
+  return { voices: entries(measurements.voices), statistics: entries(measurements.statistics) };
+}
+
+/** Values of each voice and statistic on calibration images, ascending, by name; `rows` holds one image each. */
+function valuesOf(
+  manifest: Pick<Manifest, 'voices' | 'statistics'>,
+  rows: readonly Pick<Scores, 'voices' | 'statistics'>[],
+): Pick<Manifest['calibration'], 'voices' | 'statistics'> {
+  const ofAll = (what: 'voices' | 'statistics') => {
+    const entries = manifest[what]?.map(({ name }, i): [string, number[]] => [
+      name,
+      rows.map((row) => row[what]![i]!).sort((a, b) => a - b),
+    ]);
+    return entries === undefined ? {} : { [what]: Object.fromEntries(entries) };
+  };
+  return { ...ofAll('voices'), ...ofAll('statistics') };
 }
 
 /** To be asked before training begins. @throws TrainerError when the rule needs labelled images that are not there. */

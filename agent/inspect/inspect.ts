@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open } from 'node:fs/promises';
+import type { Manifest } from '../../config/bundle.ts';
 import { type Bundle, readBundle } from './bundle.ts';
 import { decode } from './decode.ts';
+import { evidenceOf } from './evidence.ts';
 import { proveGolden } from './golden.ts';
 import { type Inspection, type Limits, UnscorableError } from './inspection.ts';
 import { type ExecutionProvider, openScorer, type Scorer, type Scores } from './score.ts';
@@ -59,6 +61,7 @@ export async function loadInspector(options: {
         milliseconds,
         bytes: bytes.length,
         sha256,
+        ...(measures(bundle.manifest) && { evidence: evidenceOf(scores, bundle.manifest) }),
       } as const;
       return { inspection, scores, pixels };
     } catch (error) {
@@ -75,6 +78,10 @@ export async function loadInspector(options: {
     inspectBytes: async (content) => (await inspectWithMap(content)).inspection,
     close: () => scorer.close(),
   };
+}
+
+function measures({ voices, statistics }: Manifest): boolean {
+  return voices !== undefined || statistics !== undefined;
 }
 
 /** Reads a regular file of at most `limits.bytes`. O_NONBLOCK: opening a named pipe must not wait for a writer. */

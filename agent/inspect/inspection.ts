@@ -1,4 +1,5 @@
 /** What inspecting one capture gives: plain data that crosses the process boundary between scorer and agent. */
+import type { Evidence } from '../../config/evidence.ts';
 import type { UnscorableReason } from '../../config/verdict.ts';
 
 interface Content {
@@ -17,6 +18,8 @@ export interface Scored extends Content {
   readonly height: number;
   readonly format: string;
   readonly milliseconds: { readonly decode: number; readonly score: number };
+  /** What is rare about it, strongest first; absent where the bundle measures nothing beside the score. */
+  readonly evidence?: readonly Evidence[];
 }
 
 export interface Unscored extends Content {

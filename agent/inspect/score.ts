@@ -1,4 +1,4 @@
-/** Runs the bundle's graph: pixels -> score, map, reconstruction. */
+/** Runs the bundle's graph: pixels -> score, map, reconstruction, and what the bundle measures beside them. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { type Bundle, BundleError } from './bundle.ts';
 
@@ -13,6 +13,10 @@ export interface Scores {
   readonly mapWidth: number;
   /** uint8 `[N, height, width, channels]`. */
   readonly reconstruction: Uint8Array;
+  /** float32 `[N, V]`, a robust z of each voice of the manifest; undefined where it names none. */
+  readonly voices?: Float32Array | undefined;
+  /** float32 `[N, S]`, each statistic of the manifest; undefined where it names none. */
+  readonly statistics?: Float32Array | undefined;
 }
 
 export interface Scorer {
@@ -45,7 +49,15 @@ export async function openScorer(
       { cause },
     );
   });
-  for (const name of ['score', 'map', 'reconstruction'])
+  const { voices, statistics } = bundle.manifest;
+  const wanted = [
+    'score',
+    'map',
+    'reconstruction',
+    ...(voices ? ['voices'] : []),
+    ...(statistics ? ['statistics'] : []),
+  ];
+  for (const name of wanted)
     if (!session.outputNames.includes(name))
       throw new BundleError(`The graph has no output "${name}" (it has ${session.outputNames.join(', ')}).`);
 
@@ -60,10 +72,20 @@ export async function openScorer(
         mapHeight: map.dims[1]!,
         mapWidth: map.dims[2]!,
         reconstruction: results.reconstruction!.data as Uint8Array,
+        voices: voices && columns(results.voices as Tensor, voices.length, 'voices'),
+        statistics: statistics && columns(results.statistics as Tensor, statistics.length, 'statistics'),
       };
     },
     close: () => session.release(),
   };
+}
+
+function columns(output: Tensor, named: number, what: string): Float32Array {
+  if (output.dims.length !== 2 || output.dims[1] !== named)
+    throw new BundleError(
+      `The graph's output "${what}" has the shape [${output.dims.join(', ')}], and the manifest names ${named} ${what}. Make the bundle again with \`trainer fit\`.`,
+    );
+  return output.data as Float32Array;
 }
 
 function hint(provider: ExecutionProvider): string {

@@ -16,7 +16,7 @@ import {
 } from 'onnx-buf';
 import sharp from 'sharp';
 import { makeBundle as assemble, type Bundle, writeBundle } from '../../agent/inspect/bundle.ts';
-import { openScorer } from '../../agent/inspect/score.ts';
+import { openScorer, type Scores } from '../../agent/inspect/score.ts';
 import { deriveBounds } from '../../agent/inspect/threshold.ts';
 import type { Manifest } from '../../config/bundle.ts';
 import type { ThresholdRule } from '../../config/threshold.ts';
@@ -27,29 +27,38 @@ const FLOAT = 1;
 const UINT8 = 2;
 const INT64 = 7;
 
+const MEASUREMENTS = {
+  voices: [{ name: 'texture-foreground' }],
+  statistics: [{ name: 'brightness' }, { name: 'contrast' }],
+};
+
 export interface TestBundle extends Bundle {
   readonly path: string;
 }
 
 /**
  * Writes `folder/bundle.onnx`, whose "autoencoder" reconstructs a 4x4-blurred image: smooth images (`smoothPixels`)
- * pass, noisy ones (`noisyPixels`) are called for review. Input 32x32 RGB, 39 calibration scores.
+ * pass, noisy ones (`noisyPixels`) are called for review. Input 32x32 RGB, 39 calibration scores. With `measures` it
+ * has the voice `texture-foreground` (logarithm of the score) and the statistics `brightness` and `contrast` (variance).
  */
 export async function makeTestBundle(
   folder: string,
   options: {
     readonly change?: (content: Omit<Manifest, 'digest'>) => Omit<Manifest, 'digest'>;
     readonly rule?: ThresholdRule;
+    readonly measures?: boolean;
   } = {},
 ): Promise<TestBundle> {
-  const bare = blurModel();
+  const measures = options.measures ?? false;
+  const bare = blurModel(measures);
   const pixels = Array.from({ length: 39 }, (_, i) => smoothPixels(SIZE, i));
-  const draft = manifestContent([0.001], [], options.rule);
+  const draft = { ...manifestContent([0.001], [], options.rule), ...(measures && MEASUREMENTS) };
   const scorer = await openScorer(assemble(bare, draft), { executionProvider: 'cpu', threads: 1 });
   const scoreOf = async (p: Uint8Array) => (await scorer.score(p, 1)).score[0]!;
-  const scores: number[] = [];
-  for (const p of pixels) scores.push(await scoreOf(p));
-  scores.sort((a, b) => a - b);
+  const good: Scores[] = [];
+  for (const p of pixels) good.push(await scorer.score(p, 1));
+  const ascending = (valueOf: (one: Scores) => number) => good.map(valueOf).sort((a, b) => a - b);
+  const scores = ascending(({ score }) => score[0]!);
   const golden = [];
   for (const p of [smoothPixels(SIZE, 100), noisyPixels(SIZE, 101)]) {
     const png = await sharp(p, { raw: { width: SIZE, height: SIZE, channels: 3 } })
@@ -58,7 +67,17 @@ export async function makeTestBundle(
     golden.push({ png: png.toString('base64'), score: await scoreOf(p) });
   }
   await scorer.close();
-  const content = manifestContent(scores, golden, options.rule);
+  const plain = manifestContent(scores, golden, options.rule);
+  const values = {
+    voices: { 'texture-foreground': ascending(({ voices }) => voices![0]!) },
+    statistics: {
+      brightness: ascending(({ statistics }) => statistics![0]!),
+      contrast: ascending(({ statistics }) => statistics![1]!),
+    },
+  };
+  const content = measures
+    ? { ...plain, ...MEASUREMENTS, calibration: { ...plain.calibration, ...values } }
+    : plain;
   const bundle = assemble(bare, options.change?.(content) ?? content);
   const file = path.join(folder, 'bundle.onnx');
   await writeBundle(file, bundle);
@@ -111,8 +130,11 @@ function manifestContent(
   };
 }
 
-/** image uint8 `[N, 32, 32, 3]` -> score `[N]`, map `[N, 32, 32]`, reconstruction uint8 `[N, 32, 32, 3]`. */
-function blurModel(): Uint8Array {
+/**
+ * image uint8 `[N, 32, 32, 3]` -> score `[N]`, map `[N, 32, 32]`, reconstruction uint8 `[N, 32, 32, 3]`, and where it
+ * `measures` voices `[N, 1]`, statistics `[N, 2]`.
+ */
+function blurModel(measures: boolean): Uint8Array {
   const attribute = (name: string, value: number | number[] | string) =>
     typeof value === 'string'
       ? create(AttributeProtoSchema, { name, type: 3, s: new TextEncoder().encode(value) })
@@ -180,12 +202,14 @@ function blurModel(): Uint8Array {
           floats('scales', [4], [1, 1, 4, 4]),
           ints('all', [1, 2, 3]),
           ints('channel', [3]),
+          ints('second', [1]),
         ],
         input: [value('image', UINT8, ['N', SIZE, SIZE, 3])],
         output: [
           value('score', FLOAT, ['N']),
           value('map', FLOAT, ['N', SIZE, SIZE]),
           value('reconstruction', UINT8, ['N', SIZE, SIZE, 3]),
+          ...(measures ? [value('voices', FLOAT, ['N', 1]), value('statistics', FLOAT, ['N', 2])] : []),
         ],
         node: [
           node('Cast', ['image'], 'float', { to: FLOAT }),
@@ -201,6 +225,20 @@ function blurModel(): Uint8Array {
           node('Mul', ['y', 'scale'], 'scaled'),
           node('Round', ['scaled'], 'rounded'),
           node('Cast', ['rounded'], 'reconstruction', { to: UINT8 }),
+          ...(measures
+            ? [
+                node('Log', ['score'], 'log'),
+                node('Unsqueeze', ['log', 'second'], 'voices'),
+                node('ReduceMean', ['x', 'all'], 'mean'),
+                node('Sub', ['x', 'mean'], 'centred'),
+                node('Mul', ['centred', 'centred'], 'deviation'),
+                node('ReduceMean', ['deviation', 'all'], 'variance', { keepdims: 0 }),
+                node('Squeeze', ['mean', 'all'], 'brightness'),
+                node('Unsqueeze', ['brightness', 'second'], 'first'),
+                node('Unsqueeze', ['variance', 'second'], 'last'),
+                node('Concat', ['first', 'last'], 'statistics', { axis: 1 }),
+              ]
+            : []),
         ],
       }),
     }),

@@ -2,7 +2,7 @@
 import { ConfigError } from '../../config/errors.ts';
 import type { Model, Recipe } from '../../config/recipe.ts';
 import type { Autoencoder, BuildAutoencoder, ModelContext } from './autoencoder.ts';
-import { checkConvolutional, checkDense } from './check.ts';
+import { checkConvolutional, checkDense, checkVoices } from './check.ts';
 import { buildConv } from './conv.ts';
 import { buildConvLstm, checkConvLstm } from './convlstm.ts';
 import { buildDense } from './dense.ts';
@@ -11,7 +11,8 @@ import { buildPretrained } from './pretrained.ts';
 import { buildVae } from './vae.ts';
 
 interface Kind {
-  readonly build: BuildAutoencoder;
+  /** null: no autoencoder of images; see `train-voices.ts`. */
+  readonly build: BuildAutoencoder | null;
   readonly check: (recipe: Recipe) => void;
   /** Takes more than one frame. */
   readonly sequences: boolean;
@@ -31,6 +32,7 @@ const KINDS: Readonly<Record<Model['kind'], Kind>> = {
     check: checkPatchTransformer,
     sequences: false,
   },
+  voices: { build: null, check: checkVoices, sequences: false },
 };
 
 /**
@@ -39,7 +41,10 @@ const KINDS: Readonly<Record<Model['kind'], Kind>> = {
  */
 export function buildAutoencoder(recipe: Recipe, seed: number, context: ModelContext): Autoencoder {
   checkModel(recipe);
-  return KINDS[recipe.model.kind].build(recipe, seed, context);
+  const { build } = KINDS[recipe.model.kind];
+  if (build === null)
+    throw new TypeError(`A model of kind ${recipe.model.kind} is no autoencoder of images.`);
+  return build(recipe, seed, context);
 }
 
 /** @throws ConfigError when the model does not suit its input, with what to change. */

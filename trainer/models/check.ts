@@ -1,6 +1,8 @@
 /** Refuses models that cannot be built for their input, or that could not but copy it. */
 import { ConfigError } from '../../config/errors.ts';
 import type { Model, Recipe } from '../../config/recipe.ts';
+import { nameOfVoice, type VoicesModel } from '../voices/names.ts';
+import { EDGE } from '../voices/views.ts';
 import { pooledSizes } from './blocks.ts';
 import { type ConvolutionalModel, poolOf, smallestMap } from './conv.ts';
 
@@ -33,6 +35,19 @@ export function checkDense({ input, model }: Recipe): void {
   const values = input.height * input.width * input.channels;
   const bottleneck = Math.min(...units);
   if (bottleneck >= values) throw copies(bottleneck, values, 'model.units');
+}
+
+/** @throws ConfigError with what to change. */
+export function checkVoices({ input, model }: Recipe): void {
+  const { voices } = model as VoicesModel;
+  if (input.width !== EDGE || input.height !== EDGE || input.channels !== 3)
+    throw new ConfigError(
+      `Voices look at ${EDGE} x ${EDGE} pixels in RGB, the input has ${input.width} x ${input.height} and ${input.channels} channels. Use --set input.width=${EDGE} --set input.height=${EDGE} --set input.channels=3.`,
+    );
+  const names = voices.map(nameOfVoice);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new ConfigError(`model.voices has ${twice} twice. Leave one of them out, or change its view.`);
 }
 
 /** For a bottleneck of so many numbers that it need not leave out anything. */

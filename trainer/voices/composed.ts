@@ -1,17 +1,9 @@
-/** From the voices of a recipe to their names and features. */
-import type { Recipe } from '../../config/recipe.ts';
+/** The features of each voice of a recipe. */
 import { energy } from './energy.ts';
+import type { VoiceRecipe } from './names.ts';
 import { sharpness } from './sharpness.ts';
 import { texture } from './texture.ts';
 import type { VoiceFeatures } from './voice.ts';
-
-export type VoicesModel = Extract<Recipe['model'], { kind: 'voices' }>;
-export type VoiceRecipe = VoicesModel['voices'][number];
-
-/** `texture-centre`, or the kind where it has one view only. */
-export function nameOfVoice(voice: VoiceRecipe): string {
-  return voice.voice === 'texture' ? `texture-${voice.view}` : voice.voice;
-}
 
 export function featuresOf(voice: VoiceRecipe): VoiceFeatures {
   switch (voice.voice) {

@@ -6,10 +6,11 @@ import { fitDetector } from '../detectors/fit.ts';
 import { matrixOf } from '../detectors/matrix.ts';
 import type { Picture } from '../features.ts';
 import { randomFor, shuffled } from '../random.ts';
-import { featuresOf, nameOfVoice, type VoicesModel } from './composed.ts';
+import { featuresOf } from './composed.ts';
 import { logEnergyCells } from './energy.ts';
 import { type RobustScale, robustScaleOf } from './fusion.ts';
 import { fitLocalModel, type LocalModel } from './map.ts';
+import { nameOfVoice, type VoicesModel } from './names.ts';
 import { type RunOptions, runTraced } from './run-traced.ts';
 import { makeViews, type Views } from './views.ts';
 
