@@ -25,7 +25,7 @@ export async function describeBundle(
       'input',
       `${m.preprocessing.width} x ${m.preprocessing.height}, ${m.preprocessing.channels === 3 ? 'colour' : 'grey'}, ${m.preprocessing.fit}, ${m.preprocessing.kernel}`,
     ],
-    ['score', `${m.score} ${m.residual} reconstruction error`],
+    ['score', m.score === 'mean' ? `mean ${m.residual} reconstruction error` : 'sum over voices'],
     ...(['voices', 'statistics'] as const).flatMap((what): [string, string][] => {
       const named = m[what];
       return named === undefined ? [] : [[what, named.map(({ name }) => name).join(', ')]];

@@ -38,8 +38,12 @@ export const manifest = z.strictObject({
     ),
   intendedUse: z.string(),
   preprocessing,
-  residual: residual.describe('Residual between the input and its reconstruction.'),
-  score: z.enum(['mean']).describe('How the residuals of one image become its score.'),
+  residual: residual.describe('Residual between the input, or its features, and the reconstruction.'),
+  score: z
+    .enum(['mean', 'voices'])
+    .describe(
+      'How the residuals of one image become its score. mean: their mean. voices: the sum over all voices of softplus(z) squared, z being the robust z of the logarithm of what the voice says.',
+    ),
   voices: z
     .array(measurement)
     .max(64)

@@ -13,6 +13,7 @@ import type { Tuning } from './metrics.ts';
 import { quantile } from './statistics/auroc.ts';
 import { falseAlarmRange, type Interval } from './statistics/rates.ts';
 import { sweepThresholds } from './statistics/sweep.ts';
+import type { Measurements } from './train.ts';
 
 /** As on the device: one image at a time, one thread, the CPU. */
 export const EXECUTION = { executionProvider: 'cpu', threads: 1 } as const;
@@ -30,12 +31,6 @@ export interface Calibration {
   readonly falseAlarms: (Interval & { readonly promised: number }) | null;
   /** Calibration images that the threshold calls for review. */
   readonly called: number;
-}
-
-/** What a graph measures beside the score, in the order of its columns. */
-export interface Measurements {
-  readonly voices: readonly string[];
-  readonly statistics: readonly string[];
 }
 
 /** Labelled images that were set aside from the test. */
@@ -59,12 +54,12 @@ export async function calibrate(
     readonly tuning: TuningImages;
     readonly provenance: Manifest['provenance'];
     /** Names of the columns of the graph's further outputs; null: it has none. */
-    readonly measurements?: Measurements | null;
+    readonly measurements: Measurements | null;
     readonly onImage: () => void;
   },
 ): Promise<Calibration & { readonly bundle: Bundle; readonly tuning: Tuning | null }> {
   const { recipe } = options;
-  const blank = { ...draft(recipe, options.provenance), ...named(options.measurements ?? null) };
+  const blank = { ...draft(recipe, options.provenance), ...named(options.measurements) };
   const scorer = await openScorer(makeBundle(graph, blank), EXECUTION);
   try {
     const images: { name: string; score: number }[] = [];
@@ -178,7 +173,7 @@ function draft(recipe: Recipe, provenance: Manifest['provenance']): Omit<Manifes
     intendedUse: recipe.intendedUse,
     preprocessing: recipe.input,
     residual: recipe.residual,
-    score: 'mean',
+    score: recipe.model.kind === 'voices' ? 'voices' : 'mean',
     calibration: { scores: [0], mapAlarm: 1 },
     threshold: { rule: { rule: 'fixed', value: 0 }, upper: 0, lower: null, revision: 1 },
     golden: { tolerance: GOLDEN_TOLERANCE, samples: [{ png: '', score: 0 }] },

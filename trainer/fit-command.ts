@@ -34,7 +34,7 @@ export function addFitCommand(program: Command, context: FitCommandContext): voi
   program
     .command('fit <folder>')
     .description('train on a folder of good images; write bundle, report, metrics and model')
-    .option('--recipe <name|file>', 'recipe by name (see "trainer recipes") or a JSON file (default: fundus)')
+    .option('--recipe <name|file>', 'recipe by name (see "trainer recipes") or a JSON file (default: auto)')
     .option('--out <folder>', 'folder of the run; never overwritten', 'run')
     .option('--epochs <n>', "passes over the training images (default: the recipe's)", wholeNumber)
     .option('--batch <n>', "images of one step (default: the recipe's)", wholeNumber)
@@ -91,7 +91,7 @@ Examples:
           recipe: async (before) =>
             before !== null && options.recipe === undefined
               ? changeRecipe(before, changes, 'of the run')
-              : loadRecipe(options.recipe ?? 'fundus', changes),
+              : loadRecipe(options.recipe ?? 'auto', changes),
           seed: options.seed,
           labelled: {
             test: options.test ?? null,

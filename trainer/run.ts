@@ -79,7 +79,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   console.say(describeBackend(backend));
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
-  const { graph, training, model, encoder } = await train(
+  const { graph, training, model, encoder, measurements } = await train(
     {
       ...{ recipe, seed, split, labelled, threads },
       modelFolder: files.model,
@@ -120,6 +120,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       trainer: options.versions.trainer,
       encoder,
     },
+    measurements,
     onImage: bar.onImage,
   }).finally(bar.end);
   await writeBundle(files.bundle, bundle);

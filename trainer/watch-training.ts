@@ -5,6 +5,8 @@ import { type Bar, type Console, duration } from './console.ts';
 export interface TrainingWatch {
   /** One of `count` images went through the frozen encoder; all features take `bytes` of memory. */
   onFeature(count: number, bytes: number): void;
+  /** Training begins now; without it, with the last feature or else when this was made. */
+  begin(): void;
   onBatch(epoch: number, images: number): void;
   onEpoch(record: EpochRecord, isBest: boolean): void;
   end(): void;
@@ -31,6 +33,9 @@ export function watchTraining(console: Console, epochs: number, imagesPerEpoch: 
       bar ??= console.bar(`encoding (${(bytes / 2 ** 20).toFixed(0)} MiB)`, count);
       bar.step(1);
       if (++inEpoch === count) endBar();
+      started = performance.now();
+    },
+    begin() {
       started = performance.now();
     },
     onBatch(epoch, count) {

@@ -11,8 +11,8 @@ export interface Scores {
   readonly map: Float32Array;
   readonly mapHeight: number;
   readonly mapWidth: number;
-  /** uint8 `[N, height, width, channels]`. */
-  readonly reconstruction: Uint8Array;
+  /** uint8 `[N, height, width, channels]`; undefined where the graph redraws nothing: its score is one of voices. */
+  readonly reconstruction?: Uint8Array | undefined;
   /** float32 `[N, V]`, a robust z of each voice of the manifest; undefined where it names none. */
   readonly voices?: Float32Array | undefined;
   /** float32 `[N, S]`, each statistic of the manifest; undefined where it names none. */
@@ -49,11 +49,11 @@ export async function openScorer(
       { cause },
     );
   });
-  const { voices, statistics } = bundle.manifest;
+  const { score: kind, voices, statistics } = bundle.manifest;
   const wanted = [
     'score',
     'map',
-    'reconstruction',
+    ...(kind === 'mean' ? ['reconstruction'] : []),
     ...(voices ? ['voices'] : []),
     ...(statistics ? ['statistics'] : []),
   ];
@@ -71,7 +71,7 @@ export async function openScorer(
         map: map.data as Float32Array,
         mapHeight: map.dims[1]!,
         mapWidth: map.dims[2]!,
-        reconstruction: results.reconstruction!.data as Uint8Array,
+        reconstruction: results.reconstruction?.data as Uint8Array | undefined,
         voices: voices && columns(results.voices as Tensor, voices.length, 'voices'),
         statistics: statistics && columns(results.statistics as Tensor, statistics.length, 'statistics'),
       };

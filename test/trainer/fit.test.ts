@@ -154,7 +154,7 @@ test('the model loads again in TensorFlow.js and reconstructs as the bundle does
   await inspector.close();
   let sum = 0;
   for (const [i, value] of output.entries()) {
-    assert.ok(Math.abs(value * 255 - reconstruction[i]!) < 0.51);
+    assert.ok(Math.abs(value * 255 - reconstruction![i]!) < 0.51);
     sum += (value - pixels[i]! / 255) ** 2;
   }
   assert.ok(Math.abs(sum / output.length - score[0]!) < 1e-6);

@@ -17,7 +17,7 @@ export interface AutoencoderOptions {
 }
 
 /** Steps of an epoch, whatever the number of images: a model of features sees a small folder many times. */
-const STEPS = 100;
+export const STEPS = 100;
 
 /**
  * `hidden` GELU - `bottleneck` - `hidden` GELU (Hendrycks and Gimpel 2016), trained to take noise away (Vincent et al.
@@ -95,6 +95,7 @@ function detectorOf(standard: Standard, weights: readonly Weights[]): Detector {
   const widths = weights.filter(({ shape }) => shape.length === 2).map(({ shape }) => shape[0]);
   return {
     parameters: weights.reduce((sum, { values }) => sum + values.length, 0) + 2 * standard.mean.length,
+    features: standard.mean.length,
     description: `autoencoder ${widths.slice(0, 3).join('-')}`,
     score: (features) => {
       const x = standardise(features, standard);

@@ -8,6 +8,8 @@ export interface Detector {
   readonly score: (features: tf.Tensor2D) => tf.Tensor1D;
   /** Numbers that it holds. */
   readonly parameters: number;
+  /** Numbers that it is given for each image. */
+  readonly features: number;
   /** In words, such as `autoencoder 510-256-32`. */
   readonly description: string;
 }

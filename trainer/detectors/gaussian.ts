@@ -10,6 +10,7 @@ export const fitGaussian: FitDetector<{ readonly kind: 'gaussian' }> = async fun
   const { mean, deviation } = standardOf(features);
   return {
     parameters: 2 * features.columns,
+    features: features.columns,
     description: `gaussian ${features.columns}`,
     score: (x) => {
       const z = tf.div(tf.sub(x, tf.tensor1d(mean)), tf.tensor1d(deviation));

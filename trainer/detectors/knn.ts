@@ -28,6 +28,7 @@ export const fitKnn: FitDetector<KnnOptions> = async function* (
   const nearest = Math.min(neighbours, memory.rows);
   return {
     parameters: memory.data.length + squares.length + 2 * columns,
+    features: columns,
     description: `knn ${memory.rows} x ${columns}`,
     score: (x) => {
       const y = standardise(x, standard);

@@ -13,6 +13,7 @@ export const fitMahalanobis: FitDetector<{ readonly kind: 'mahalanobis' }> = asy
   const whitening = whiteningOf(shrunkCovariance(standardiseMatrix(features, standard)), columns);
   return {
     parameters: columns * columns + 2 * columns,
+    features: columns,
     description: `mahalanobis ${columns}`,
     score: (x) => {
       const white = tf.matMul(standardise(x, standard), tf.tensor2d(whitening, [columns, columns]));

@@ -32,6 +32,7 @@ export const fitPca: FitDetector<PcaOptions> = async function* (
   const scaled = directions.map((value, i) => value / Math.sqrt(Math.max(variances[i % count]!, 1e-9)));
   return {
     parameters: directions.length + count + 2 * columns,
+    features: columns,
     description: `pca ${columns}-${count}`,
     score: (x) => {
       const y = standardise(x, standard);

@@ -8,11 +8,12 @@ import type { Picture, PictureGroup } from './pictures.ts';
 export function gallery({ bundle }: EvaluationMetrics, groups: readonly PictureGroup[]): Html | null {
   if (groups.length === 0) return null;
   const { width, height, channels, frames } = bundle.input;
+  const redraws = groups.some(({ pictures }) => pictures.some((picture) => picture.reconstruction !== null));
   const seen = `${width} x ${height} pixels, ${channels === 1 ? 'grey' : 'RGB'}${frames > 1 ? `, the first of ${frames} frames` : ''}`;
   return html`<section>
 <h2>What it sees</h2>
-<p>Each strip shows the capture as the model sees it (${seen}), what the model redraws, and where the two differ.</p>
-<p class="scale"><span>difference</span> <span>0</span><i></i><span>${short(bundle.mapAlarm)} and more</span></p>
+<p>Each strip shows the capture as the model sees it (${seen})${redraws ? ', what the model redraws, and where the two differ' : ', and where it departs from good ones'}.</p>
+<p class="scale"><span>${redraws ? 'difference' : 'departure'}</span> <span>0</span><i></i><span>${short(bundle.mapAlarm)} and more</span></p>
 <p class="note">The colours mean the same in every picture: the scale was fixed at calibration, so a good image stays dark. The share p says how many good images would score at least as high.</p>
 ${groups.map(({ title, pictures }) => html`<h3>${title}</h3><div class="cards">${pictures.map(card)}</div>`)}
 </section>`;
@@ -20,6 +21,6 @@ ${groups.map(({ title, pictures }) => html`<h3>${title}</h3><div class="cards">$
 
 function card({ name, score, p, verdict, original, reconstruction, map, small }: Picture): Html {
   return html`<figure class="card"><div class="strip${small ? ' small' : ''}">
-<img src="${original}" alt="${name} as the model sees it"><img src="${reconstruction}" alt="${name} as the model redraws it"><img src="${map}" alt="Where the two differ; score ${short(score)}, ${verdict}">
+<img src="${original}" alt="${name} as the model sees it">${reconstruction === null ? null : html`<img src="${reconstruction}" alt="${name} as the model redraws it">`}<img src="${map}" alt="Where ${reconstruction === null ? 'it departs from good ones' : 'the two differ'}; score ${short(score)}, ${verdict}">
 </div><figcaption><span>score ${short(score)}</span><span>p = ${figure(p)}</span><span class="verdict ${verdict}">${verdict}</span><span class="file">${name}</span></figcaption></figure>`;
 }

@@ -14,7 +14,8 @@ export interface Picture {
   readonly verdict: 'pass' | 'review';
   /** Data URIs. */
   readonly original: string;
-  readonly reconstruction: string;
+  /** null: the model redraws nothing. */
+  readonly reconstruction: string | null;
   readonly map: string;
   /** The page enlarges it without smoothing: every pixel that the model saw is a square. */
   readonly small: boolean;
@@ -115,7 +116,7 @@ async function takePicture(
   return {
     ...{ name, score, p, verdict, small },
     original: await embed(frame(pixels)),
-    reconstruction: await embed(frame(scores.reconstruction)),
+    reconstruction: scores.reconstruction ? await embed(frame(scores.reconstruction)) : null,
     map: await (small ? dataUri('png', heat) : withinBudget(await pixelsOf(heat), budget)),
   };
 }

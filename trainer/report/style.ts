@@ -63,7 +63,7 @@ figcaption, caption { color: var(--muted); font-size: 14px; line-height: 1.45; t
 .chart figcaption { margin-top: 8px; max-width: 76ch; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: 16px; }
 .card { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 10px; break-inside: avoid; }
-.strip { display: grid; grid-template-columns: repeat(3, 1fr); gap: 6px; }
+.strip { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 6px; }
 .strip img { display: block; width: 100%; height: auto; border-radius: 4px; background: #000; }
 .strip.small img { image-rendering: pixelated; }
 .card figcaption { margin-top: 8px; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 10px;
@@ -111,7 +111,7 @@ footer p { border-top: 1px solid var(--line); padding-top: 16px; max-width: none
     color-scheme: light; }
   .warnings li, .calm { break-inside: avoid; } .charts { grid-template-columns: 1fr 1fr; }
   main, header, footer { max-width: none; padding: 0; }
-  .cards { grid-template-columns: repeat(3, 1fr); gap: 8px; } .tiles { grid-template-columns: repeat(4, 1fr); gap: 8px; }
+  .cards { grid-auto-flow: column; grid-auto-columns: 1fr; gap: 8px; } .tiles { grid-template-columns: repeat(4, 1fr); gap: 8px; }
   .tiles dd { font-size: 16pt; }
   body { font-size: 11pt; } section { margin-top: 28pt; } h1 { font-size: 20pt; }
   h2, h3, caption { break-after: avoid; } figure, tr, .tiles div { break-inside: avoid; }

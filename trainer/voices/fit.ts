@@ -34,6 +34,8 @@ export interface FitVoicesOptions {
   readonly train: readonly Picture[];
   readonly validation: readonly Picture[];
   readonly run: RunOptions;
+  /** When all images have been looked at, and training begins. */
+  readonly onFeatures: () => void;
   readonly onBatch: (images: number) => void;
   /** After an epoch of every voice, with the means of their losses. */
   readonly onEpoch: (losses: Losses) => void;
@@ -70,6 +72,7 @@ export async function fitVoices(options: FitVoicesOptions): Promise<FittedVoices
     sample,
     { ...run, onImage: () => {} },
   );
+  options.onFeatures();
   const detectors = await trainTogether(
     composed.map(({ name, detector }) => {
       const rows = features[name]!;

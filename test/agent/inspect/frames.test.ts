@@ -113,7 +113,7 @@ test('a graph of several frames scores a sequence, and the middle frame is shown
       [scores!.map.length, scores!.mapHeight, scores!.mapWidth, scores!.map[0]],
       [64, 8, 8, 120],
     );
-    assert.deepEqual([scores!.reconstruction.length, scores!.reconstruction[0]], [64, 120]);
+    assert.deepEqual([scores!.reconstruction!.length, scores!.reconstruction![0]], [64, 120]);
     const drawn = await drawBeside(pixels!, scores!.map, { width: 8, height: 8 }, inspector.bundle.manifest);
     const { data } = await sharp(drawn).raw().toBuffer({ resolveWithObject: true });
     assert.deepEqual([...data.subarray(0, 3)], [120, 120, 120], 'the middle frame is drawn');
