@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { SETTINGS, type Setting } from './agent.ts';
 import { manifest } from './bundle.ts';
+import { EVIDENCE } from './evidence.ts';
 import { recipe } from './recipe.ts';
 import { settableRule } from './threshold.ts';
 import { desired, health, info, reported, state } from './topics.ts';
@@ -29,6 +30,7 @@ export function generated(): Map<string, string> {
     files.set(`config/schemas/${name}.schema.json`, `${JSON.stringify(json, null, 2)}\n`);
   }
   files.set('docs/settings.md', settingsReference());
+  files.set('docs/evidence.md', evidenceReference());
   return files;
 }
 
@@ -46,6 +48,26 @@ Unknown keys are refused.
 
 | setting | meaning | default | unit | argument | environment |
 | --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+function evidenceReference(): string {
+  const rows = Object.entries(EVIDENCE).map(
+    ([code, { meaning, sentence, advice }]) => `| \`${code}\` | ${meaning} | ${sentence} | ${advice} |`,
+  );
+  return `# Evidence
+
+Generated from \`config/evidence.ts\` by \`npm run schemas\`; do not edit. What a verdict says under \`evidence\`, strongest
+first: each entry has a \`code\`, its own \`p\` (how rare this alone is among good images) and a \`sentence\`. A code never
+changes its meaning; new ones may be added. In a sentence, \`{good}\` is such as "299 of 300 good images", \`{value}\` what
+was measured, \`{range}\` where good images lie, \`{place}\` one of nine regions, or nothing where there is no one place.
+
+Evidence is told for every scored capture, called or not. The verdict does not follow from it: one in twenty good images
+has a given p at or below 0.05, and with several quantities one or the other is rare more often.
+
+| code | meaning | sentence | what to do |
+| --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
 }

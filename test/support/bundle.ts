@@ -68,15 +68,15 @@ export async function makeTestBundle(
   }
   await scorer.close();
   const plain = manifestContent(scores, golden, options.rule);
-  const values = {
+  const values = () => ({
     voices: { 'texture-foreground': ascending(({ voices }) => voices![0]!) },
     statistics: {
       brightness: ascending(({ statistics }) => statistics![0]!),
       contrast: ascending(({ statistics }) => statistics![1]!),
     },
-  };
+  });
   const content = measures
-    ? { ...plain, ...MEASUREMENTS, calibration: { ...plain.calibration, ...values } }
+    ? { ...plain, ...MEASUREMENTS, calibration: { ...plain.calibration, ...values() } }
     : plain;
   const bundle = assemble(bare, options.change?.(content) ?? content);
   const file = path.join(folder, 'bundle.onnx');

@@ -40,6 +40,7 @@ export async function run(
 /** A small net on a small input, on the backend that is always there: a run takes two seconds. */
 export const SMALL = [
   '--backend=onnx',
+  '--recipe=fundus',
   ...['input.width=32', 'input.height=32', 'model.filters=4,8', 'batchSize=8', 'threshold.alpha=0.1'].flatMap(
     (change) => ['--set', change],
   ),

@@ -12,7 +12,7 @@ const load = (...changes: string[]) => loadRecipe('fundus', changes.map(parseCha
 test('every recipe of the house loads', async () => {
   assert.deepEqual(
     (await listRecipes()).map((r) => r.name),
-    ['brain-mri', 'chest-xray', 'fundus', 'malaria', 'mnist'],
+    ['auto', 'brain-mri', 'chest-xray', 'fundus', 'malaria', 'mnist'],
   );
 });
 

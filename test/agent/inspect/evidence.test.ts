@@ -217,7 +217,7 @@ test('a place is told where the map has one, of nine', () => {
 
 test('the catalogue: every sentence can be filled, is valid, and no word of it is a diagnosis', () => {
   const words = { good: 'g', value: 'v', range: 'r', place: '', name: 'n' };
-  const page = readFileSync(new URL('../../../docs/mqtt.md', import.meta.url), 'utf8');
+  const page = readFileSync(new URL('../../../docs/evidence.md', import.meta.url), 'utf8');
   for (const [code, { sentence, meaning, advice }] of Object.entries(EVIDENCE)) {
     const filled = inWords(sentence, words);
     assert.doesNotMatch(filled, /[{}]/);
@@ -225,7 +225,7 @@ test('the catalogue: every sentence can be filled, is valid, and no word of it i
     assert.match(meaning, /\.$/);
     assert.match(advice, /\.$/);
     assert.doesNotMatch(filled + meaning, /disease|patholog|diagnos|lesion|healthy|normal|defect|abnormal/i);
-    assert.ok(page.includes(`\`${code}\``), `docs/mqtt.md does not explain ${code}`);
+    assert.ok(page.includes(`\`${code}\``), `docs/evidence.md does not explain ${code}`);
   }
   assert.throws(() => inWords('{nothing}', words), /wants \{nothing\}/);
   assert.ok(!evidence.safeParse({ code: 'other', p: 0.01, sentence: 's' }).success);
