@@ -31,7 +31,7 @@ const detector = z
     z
       .strictObject({
         kind: z.literal('autoencoder'),
-        hidden: z.int().min(1).max(4096).default(256).describe('Units before and behind the bottleneck.'),
+        hidden: z.int().min(1).max(4096).default(128).describe('Units before and behind the bottleneck.'),
         bottleneck: z.int().min(1).max(1024).default(32),
         noise: z
           .number()
@@ -197,13 +197,22 @@ export const recipe = z.strictObject({
   epochs: z.int().min(1).max(100_000),
   batchSize: z.int().min(1).max(4096),
   split: z.strictObject({
-    validation: z.number().gt(0).lt(0.5).describe('Share of images that choose the epoch.'),
+    validation: z.number().gt(0).lt(0.5).default(0.1).describe('Share of images that choose the epoch.'),
     calibration: z
       .number()
       .gt(0)
       .lt(0.8)
+      .default(0.2)
       .describe(
         'Share of images that set the threshold; raised to what alpha needs when the folder is small.',
+      ),
+    folds: z
+      .int()
+      .min(2)
+      .max(20)
+      .optional()
+      .describe(
+        'Of voices, in place of validation and calibration: all images train, and each calibrates as scored by models that did not see its fold (cross-conformal, Vovk 2015).',
       ),
     tuning: z
       .number()

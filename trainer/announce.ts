@@ -37,11 +37,13 @@ export function tellImages(
 }
 
 export function tellSplit(console: Console, split: Split, { input }: Recipe, seed: number): void {
-  const { train, validation, calibration, duplicates, groups } = split;
+  const { train, validation, calibration, folds, duplicates, groups } = split;
   const copies = duplicates.length === 0 ? '' : `, ${duplicates.length} left out as copies`;
-  console.say(
-    `split (seed ${seed}): ${train.length} train, ${validation.length} choose the epoch, ${calibration.length} set the threshold${copies}`,
-  );
+  const sides =
+    folds === null
+      ? `${train.length} train, ${validation.length} choose the epoch, ${calibration.length} set the threshold`
+      : `${train.length} train in ${folds.length} folds, and set the threshold as scored by models that did not see their fold`;
+  console.say(`split (seed ${seed}): ${sides}${copies}`);
   console.say(`groups: ${groups.description}`);
   const frames = input.frames === 1 ? '' : `, ${input.frames} frames`;
   console.say(

@@ -48,7 +48,8 @@ export async function calibrate(
   graph: Uint8Array,
   options: {
     readonly recipe: Recipe;
-    readonly images: readonly LoadedImage[];
+    /** Calibration images, with graphs that did not see them. */
+    readonly unseen: readonly { readonly graph: Uint8Array; readonly images: readonly LoadedImage[] }[];
     readonly golden: readonly Buffer[];
     /** The rule f1 sets the threshold by them, see `requireTuning`. */
     readonly tuning: TuningImages;
@@ -60,21 +61,14 @@ export async function calibrate(
 ): Promise<Calibration & { readonly bundle: Bundle; readonly tuning: Tuning | null }> {
   const { recipe } = options;
   const blank = { ...draft(recipe, options.provenance), ...named(options.measurements) };
+  const unseen: Unseen[] = [];
+  for (const { graph, images } of options.unseen)
+    unseen.push(...(await scoreUnseen(makeBundle(graph, blank), images, options.onImage)));
+  unseen.sort((a, b) => a.score - b.score);
+  const scores = unseen.map(({ score }) => score);
+  const peaks = unseen.map(({ peak }) => peak).sort((a, b) => a - b);
   const scorer = await openScorer(makeBundle(graph, blank), EXECUTION);
   try {
-    const images: { name: string; score: number }[] = [];
-    const peaks: number[] = [];
-    const rows: Pick<Scores, 'voices' | 'statistics'>[] = [];
-    for (const { name, pixels } of options.images) {
-      const { score, map, voices, statistics } = await scorer.score(pixels, 1);
-      rows.push({ voices, statistics });
-      images.push({ name, score: score[0]! });
-      peaks.push(map.reduce((peak, value) => Math.max(peak, value)));
-      options.onImage();
-    }
-    images.sort((a, b) => a.score - b.score);
-    peaks.sort((a, b) => a - b);
-    const scores = images.map(({ score }) => score);
     const tuning =
       recipe.threshold.rule === 'f1' ? await tune(scorer, options.tuning, options.onImage) : null;
     const bounds =
@@ -85,7 +79,7 @@ export async function calibrate(
       ...blank,
       calibration: {
         scores,
-        ...valuesOf(blank, rows),
+        ...valuesOf(blank, unseen),
         mapAlarm: Math.max(quantile(peaks, 0.95), Number.EPSILON),
       },
       threshold: { rule: recipe.threshold, ...bounds, revision: 1 },
@@ -94,7 +88,35 @@ export async function calibrate(
         samples: await Promise.all(options.golden.map((png) => scoreGolden(png, scorer, recipe))),
       },
     });
+    const images = unseen.map(({ name, score }) => ({ name, score }));
     return { bundle, images, ...whatItMeans(bundle.manifest), tuning };
+  } finally {
+    await scorer.close();
+  }
+}
+
+interface Unseen extends Pick<Scores, 'voices' | 'statistics'> {
+  readonly name: string;
+  readonly score: number;
+  /** Largest value of the map. */
+  readonly peak: number;
+}
+
+async function scoreUnseen(
+  bundle: Bundle,
+  images: readonly LoadedImage[],
+  onImage: () => void,
+): Promise<Unseen[]> {
+  const scorer = await openScorer(bundle, EXECUTION);
+  try {
+    const unseen: Unseen[] = [];
+    for (const { name, pixels } of images) {
+      const { score, map, voices, statistics } = await scorer.score(pixels, 1);
+      const peak = map.reduce((highest, value) => Math.max(highest, value));
+      unseen.push({ name, score: score[0]!, peak, voices, statistics });
+      onImage();
+    }
+    return unseen;
   } finally {
     await scorer.close();
   }

@@ -79,7 +79,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   console.say(describeBackend(backend));
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
-  const { graph, training, model, encoder, measurements } = await train(
+  const { graph, unseen, training, model, encoder, measurements } = await train(
     {
       ...{ recipe, seed, split, labelled, threads },
       modelFolder: files.model,
@@ -106,7 +106,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
     ...calibration
   } = await calibrate(graph, {
     recipe,
-    images: split.calibration,
+    unseen,
     tuning,
     golden: await makeGoldenImages(split.train, recipe.input, seed),
     provenance: {
@@ -200,17 +200,18 @@ async function readTuning(
 
 /** What test images are compared with, to find leaks and shifts. */
 async function describeTraining(
-  { train, validation, calibration }: Split,
+  { train, validation, calibration, folds }: Split,
   { images }: Calibration,
   { stop }: RunOptions,
   console: Console,
 ): Promise<Reference> {
   const scores = new Map(images.map(({ name, score }) => [name, score]));
-  const count = train.length + validation.length + calibration.length;
+  const trained = folds === null ? [...train, ...validation] : []; // all of them calibrate, too
+  const count = trained.length + calibration.length;
   const bar = timedBar(console, 'describing training images', count);
   return referenceOf(
     {
-      train: [...train, ...validation].map(({ sample }) => sample),
+      train: trained.map(({ sample }) => sample),
       calibration: calibration.map(({ sample }) => ({ ...sample, score: scores.get(sample.name) ?? null })),
     },
     { signal: stop, onImage: bar.onImage },

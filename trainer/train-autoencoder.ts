@@ -66,6 +66,7 @@ export async function trainAutoencoder(options: TrainOptions, console: Console):
     training,
     model: { parameters, layers, compute },
     measurements: null,
+    unseen: [{ graph, images: split.calibration }],
     encoder: encoder?.origin ?? (recipe.residual === 'perceptual' ? perceptual!.origin : null),
   };
 }

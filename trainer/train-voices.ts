@@ -1,14 +1,14 @@
-/** From split images to the graph of voices: features, detectors, export. */
+/** From good images to the graph of voices: features, detectors, export; once more for every fold without it. */
 import type { Recipe } from '../config/recipe.ts';
 import * as announce from './announce.ts';
 import type { EpochRecord } from './checkpoint.ts';
 import { measureCompute } from './compute.ts';
 import type { Console } from './console.ts';
 import { STEPS } from './detectors/autoencoder.ts';
-import { InterruptedError } from './error.ts';
 import { timedBar } from './evaluation/progress.ts';
 import type { LayerSummary } from './models/summary.ts';
 import type { Trained, TrainOptions } from './train.ts';
+import { describeImages } from './voices/describe.ts';
 import { exportVoices } from './voices/export.ts';
 import { type FittedVoices, fitVoices } from './voices/fit.ts';
 import { MAP } from './voices/map.ts';
@@ -16,23 +16,38 @@ import type { VoicesModel } from './voices/names.ts';
 import { STATISTICS } from './voices/statistics.ts';
 import { watchTraining } from './watch-training.ts';
 
-/** @throws InterruptedError when it is stopped before the first epoch is done: nothing is worth keeping by then. */
+/** @throws InterruptedError when it is stopped: it takes a minute, and a part of it is worth nothing. */
 export async function trainVoices(options: TrainOptions, console: Console): Promise<Trained> {
   const { seed, split, threads, stop } = options;
   const recipe = options.recipe as Recipe & { readonly model: VoicesModel };
-  const bar = timedBar(console, 'looking at images', split.train.length + split.validation.length);
-  const watch = watchTraining(console, recipe.epochs, imagesInEpoch(recipe, split.train.length));
+  const images = split.train;
+  const looking = timedBar(console, 'looking at images', images.length);
+  const run = { threads, signal: stop, onImage: looking.onImage };
+  const described = await describeImages(recipe, images, seed, run).finally(looking.end);
+
+  const indexOf = new Map(images.map((image, i) => [image, i]));
+  const folds = split.folds!.map((fold) => fold.map((image) => indexOf.get(image)!));
+  const crossing = timedBar(
+    console,
+    `training without each of ${folds.length} folds`,
+    folds.length * stepsOf(recipe),
+  );
+  const watch = watchTraining(console, recipe.epochs, rowsOfEpoch(recipe, images.length));
   const history: EpochRecord[] = [];
+  let begun = false;
   let lap = performance.now();
-  const fitted = await fitVoices({
-    ...{ recipe, seed, train: split.train, validation: split.validation },
-    run: { threads, signal: stop, onImage: bar.onImage },
-    onFeatures() {
-      bar.end();
-      watch.begin();
-      lap = performance.now();
+  const fitted = await fitVoices(described, {
+    ...{ recipe, seed, folds, signal: stop },
+    onBatch(rows, fold) {
+      if (fold !== null) return crossing.onImage();
+      if (!begun) {
+        begun = true;
+        crossing.end();
+        watch.begin();
+        lap = performance.now();
+      }
+      watch.onBatch(history.length + 1, rows);
     },
-    onBatch: (images) => watch.onBatch(history.length + 1, images),
     onEpoch(losses) {
       const seconds = (performance.now() - lap) / 1000;
       lap = performance.now();
@@ -40,42 +55,35 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
       watch.onEpoch(history.at(-1)!, false);
     },
   }).finally(() => {
-    bar.end();
+    crossing.end();
     watch.end();
   });
-  if (stop.aborted && history.length === 0 && trains(recipe))
-    throw new InterruptedError('Interrupted before the first epoch was done.');
-
-  const training = {
-    ...{ history, resumedFrom: 0 },
-    best: { epoch: history.length, validationLoss: history.at(-1)?.validationLoss ?? 0 },
-    interrupted: trains(recipe) && history.length < recipe.epochs,
-    ...watch.speed(),
-  };
-  announce.tellTrained(console, training, recipe.epochs);
-  const layers = describeVoices(fitted);
+  const best = { epoch: history.length, validationLoss: history.at(-1)?.validationLoss ?? 0 };
+  const training = { history, best, resumedFrom: 0, interrupted: false, ...watch.speed() };
+  const layers = describeVoices(fitted.all);
   announce.tellArchitecture(console, layers);
-  const graph = exportVoices(fitted);
+  const graph = exportVoices(fitted.all);
   const compute = await measureCompute(graph, recipe.input);
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   announce.tellCompute(console, parameters, compute);
   return {
     ...{ graph, training },
+    unseen: fitted.without.map((voices, k) => ({ graph: exportVoices(voices), images: split.folds![k]! })),
     model: { parameters, layers, compute },
     encoder: null,
-    measurements: { voices: fitted.voices.map(({ name }) => name), statistics: STATISTICS },
+    measurements: { voices: fitted.all.voices.map(({ name }) => name), statistics: STATISTICS },
   };
 }
 
-/** Whether anything is trained epoch by epoch. */
-const trains = ({ model }: { readonly model: VoicesModel }): boolean =>
-  model.voices.some(({ detector }) => detector.kind === 'autoencoder');
+const trained = ({ model }: { readonly model: VoicesModel }): number =>
+  model.voices.filter(({ detector }) => detector.kind === 'autoencoder').length;
+
+const stepsOf = (recipe: Recipe & { readonly model: VoicesModel }): number =>
+  trained(recipe) * recipe.epochs * STEPS;
 
 /** Rows of features that all autoencoders together are fed in one epoch. */
-function imagesInEpoch(recipe: Recipe & { readonly model: VoicesModel }, images: number): number {
-  const trained = recipe.model.voices.filter(({ detector }) => detector.kind === 'autoencoder').length;
-  return trained * STEPS * Math.min(recipe.batchSize, images);
-}
+const rowsOfEpoch = (recipe: Recipe & { readonly model: VoicesModel }, images: number): number =>
+  trained(recipe) * STEPS * Math.min(recipe.batchSize, images);
 
 function describeVoices({ voices, local }: FittedVoices): LayerSummary[] {
   return [

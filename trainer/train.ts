@@ -2,6 +2,7 @@
 import type { Manifest } from '../config/bundle.ts';
 import type { Recipe } from '../config/recipe.ts';
 import type { Console } from './console.ts';
+import type { LoadedImage } from './data/load.ts';
 import type { Split } from './data/split.ts';
 import type { InstallSurroundings } from './encoders/install.ts';
 import type { Picture } from './features.ts';
@@ -12,7 +13,7 @@ import { trainVoices } from './train-voices.ts';
 export interface TrainOptions {
   readonly recipe: Recipe;
   readonly seed: number;
-  readonly split: Pick<Split, 'train' | 'validation'>;
+  readonly split: Pick<Split, 'train' | 'validation' | 'calibration' | 'folds'>;
   /** Told after every epoch, used for nothing. */
   readonly labelled: { readonly good: readonly Picture[]; readonly poor: readonly Picture[] } | null;
   /** Folder of the trained TensorFlow.js model. */
@@ -27,6 +28,8 @@ export interface TrainOptions {
 export interface Trained {
   /** Serialised ONNX, see `exportGraph`. */
   readonly graph: Uint8Array;
+  /** By what the calibration images are scored: the graph, or in cross-validation one that did not see them. */
+  readonly unseen: readonly { readonly graph: Uint8Array; readonly images: readonly LoadedImage[] }[];
   readonly training: Metrics['training'];
   readonly model: Metrics['model'];
   /** Of the pretrained encoder in the graph; null: none. */

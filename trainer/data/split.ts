@@ -1,12 +1,13 @@
-/** Divides distinct good images into those that train, those that choose the epoch and those that set the threshold. */
+/** Divides distinct good images: those that train, choose the epoch and set the threshold, or folds that do it all. */
 import { createHash } from 'node:crypto';
 import { smallestAlpha } from '../../agent/inspect/threshold.ts';
 import type { Recipe } from '../../config/recipe.ts';
-import type { ThresholdRule } from '../../config/threshold.ts';
 import { TrainerError } from '../error.ts';
 import { randomFor, shuffled } from '../random.ts';
+import { fillFolds, requireForFolds } from './folds.ts';
 import { type Grouping, groupImages } from './groups.ts';
 import type { LoadedImage } from './load.ts';
+import { calibrationNeeded } from './needed.ts';
 
 export type Side = 'train' | 'validation' | 'calibration';
 
@@ -14,6 +15,8 @@ export interface Split {
   readonly train: readonly LoadedImage[];
   readonly validation: readonly LoadedImage[];
   readonly calibration: readonly LoadedImage[];
+  /** All images once more, for cross-validation: then all train, and all calibrate. null: three sides. */
+  readonly folds: readonly (readonly LoadedImage[])[] | null;
   /** Copies of an image that is on one of the sides: left out, so that no picture counts twice. */
   readonly duplicates: readonly { readonly image: LoadedImage; readonly copyOf: string }[];
   /** Which images belong together. */
@@ -42,12 +45,11 @@ export function splitImages(
   const byContent = distinct.toSorted((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
   const { keys, count, description } = groupImages(byContent);
   requireGroups(count, distinct.length, duplicates.length);
-  const counts = countSides(distinct.length, duplicates.length, recipe);
   const members = Map.groupBy(byContent.keys(), (i) => keys[i]!);
   const order = shuffled([...members.values()], randomFor(seed, 'split')).map((group) =>
     group.map((i) => byContent[i]!),
   );
-  const sides = fillSides(order, counts, calibrationNeeded(recipe.threshold));
+  const sides = divide(order, distinct.length, duplicates.length, recipe);
   const hash = createHash('sha256');
   for (const image of byContent) hash.update(image.sha256);
   const shared = [...members.values()].filter((group) => group.length > 1);
@@ -61,6 +63,27 @@ export function splitImages(
     groupOf,
     digest: `sha256:${hash.digest('hex')}`,
   };
+}
+
+function divide(
+  groups: readonly (readonly LoadedImage[])[],
+  images: number,
+  duplicates: number,
+  recipe: Pick<Recipe, 'split' | 'threshold'>,
+): Pick<Split, Side | 'folds'> {
+  const copies = duplicates > 0 ? ` (${duplicates} more are copies of them)` : '';
+  if (images < FEWEST)
+    throw new TrainerError(
+      `Only ${images} distinct image${images === 1 ? '' : 's'} can be used${copies}; a run needs at least ${FEWEST}, and a good model a hundred or more. Give a folder with more good images.`,
+    );
+  const { split, threshold } = recipe;
+  if (split.folds === undefined) {
+    const counts = countSides(images, copies, recipe);
+    return { ...fillSides(groups, counts, calibrationNeeded(threshold)), folds: null };
+  }
+  requireForFolds(images, copies, threshold);
+  const all = groups.flat();
+  return { train: all, validation: [], calibration: all, folds: fillFolds(groups, split.folds) };
 }
 
 /**
@@ -106,13 +129,17 @@ function requireGroups(groups: number, images: number, duplicates: number): void
 
 /** The file `split.json`: which image is on which side. */
 export function describeSplit(split: Split, seed: number): unknown {
-  const entry = (side: Side) => (image: LoadedImage) => ({
+  const entry = (side: Side, fold: number | null) => (image: LoadedImage) => ({
     name: image.name,
     sha256: image.sha256,
     side,
+    ...(fold !== null && { fold }),
     group: image.sample.group ?? split.groupOf.get(image) ?? null,
   });
-  const sides = (['train', 'validation', 'calibration'] as const).flatMap((s) => split[s].map(entry(s)));
+  const sides =
+    split.folds === null
+      ? (['train', 'validation', 'calibration'] as const).flatMap((s) => split[s].map(entry(s, null)))
+      : split.folds.flatMap((fold, k) => fold.map(entry('calibration', k + 1)));
   return {
     format: 1,
     seed,
@@ -147,14 +174,9 @@ function withoutDuplicates(images: readonly LoadedImage[]): {
 
 function countSides(
   count: number,
-  duplicates: number,
+  copies: string,
   { split, threshold }: Pick<Recipe, 'split' | 'threshold'>,
 ): { validation: number; calibration: number } {
-  const copies = duplicates > 0 ? ` (${duplicates} more are copies of them)` : '';
-  if (count < FEWEST)
-    throw new TrainerError(
-      `Only ${count} distinct image${count === 1 ? '' : 's'} can be used${copies}; a run needs at least ${FEWEST}, and a good model a hundred or more. Give a folder with more good images.`,
-    );
   const most = Math.floor(count / 2);
   const needed = calibrationNeeded(threshold);
   if (needed > most && threshold.rule === 'conformal')
@@ -164,9 +186,4 @@ function countSides(
   const calibration = Math.max(Math.min(Math.round(count * split.calibration), count - 3), needed, 1);
   const left = count - calibration;
   return { calibration, validation: Math.max(1, Math.min(Math.round(count * split.validation), left - 2)) };
-}
-
-/** Calibration scores without which the rule cannot be had: alpha >= 1 / (n + 1). */
-function calibrationNeeded(rule: ThresholdRule): number {
-  return rule.rule === 'conformal' ? Math.ceil(1 / rule.alpha - 1e-9) - 1 : 1;
 }

@@ -17,7 +17,7 @@ export interface AutoencoderOptions {
 }
 
 /** Steps of an epoch, whatever the number of images: a model of features sees a small folder many times. */
-export const STEPS = 100;
+export const STEPS = 20;
 
 /**
  * `hidden` GELU - `bottleneck` - `hidden` GELU (Hendrycks and Gimpel 2016), trained to take noise away (Vincent et al.
@@ -29,7 +29,7 @@ export const fitAutoencoder: FitDetector<AutoencoderOptions> = async function* (
   const { seed, name, epochs, batchSize, signal } = options;
   const standard = standardOf(features);
   const training = standardiseMatrix(features, standard);
-  const validation = standardiseMatrix(options.validation, standard);
+  const validation = options.validation === null ? null : standardiseMatrix(options.validation, standard);
   const sizes = [features.columns, model.hidden, model.bottleneck, model.hidden, features.columns];
   const weights = initialWeights(sizes, randomFor(seed, 'weights', name));
   const variables = weights.map(({ values, shape }) => tf.variable(tf.tensor(values, shape)));
@@ -49,7 +49,11 @@ export const fitAutoencoder: FitDetector<AutoencoderOptions> = async function* (
         });
         options.onBatch(shape[0]);
       }
-      if (steps === STEPS) yield { loss: sum / steps, validationLoss: await lossOf(variables, validation) };
+      if (steps === STEPS)
+        yield {
+          loss: sum / steps,
+          validationLoss: validation === null ? null : await lossOf(variables, validation),
+        };
     }
     const trained = await Promise.all(variables.map(async (v) => (await v.data()) as Float32Array));
     return detectorOf(

@@ -14,15 +14,15 @@ export interface Detector {
   readonly description: string;
 }
 
-/** Mean squared error of standardised features, on those that train and on those that do not. */
+/** Mean squared error of standardised features, on those that train and on those that do not, if there are any. */
 export interface Losses {
   readonly loss: number;
-  readonly validationLoss: number;
+  readonly validationLoss: number | null;
 }
 
 export interface FitDetectorOptions {
-  /** Of good images that are not trained on; they choose nothing. */
-  readonly validation: Matrix;
+  /** Of good images that are not trained on; they choose nothing. null: all are trained on. */
+  readonly validation: Matrix | null;
   readonly seed: number;
   /** Names the voice: two detectors of one run draw different numbers. */
   readonly name: string;

@@ -50,7 +50,11 @@ export function buildAutoencoder(recipe: Recipe, seed: number, context: ModelCon
 /** @throws ConfigError when the model does not suit its input, with what to change. */
 export function checkModel(recipe: Recipe): void {
   const { kind } = recipe.model;
-  const { check, sequences } = KINDS[kind];
+  const { check, sequences, build } = KINDS[kind];
+  if (recipe.split.folds !== undefined && build !== null)
+    throw new ConfigError(
+      `split.folds goes with voices only, not with a model of kind ${kind}. Use split.validation and split.calibration.`,
+    );
   if (recipe.input.frames > 1 && !sequences)
     throw new ConfigError(
       `input.frames is ${recipe.input.frames}, but a model of kind ${kind} sees one frame. Use --set input.frames=1, or model.kind=convlstm.`,

@@ -38,8 +38,14 @@ export function checkDense({ input, model }: Recipe): void {
 }
 
 /** @throws ConfigError with what to change. */
-export function checkVoices({ input, model }: Recipe): void {
+export function checkVoices({ input, model, split, residual, loss }: Recipe): void {
   const { voices } = model as VoicesModel;
+  if (split.folds === undefined)
+    throw new ConfigError('Voices are calibrated by cross-validation. Use --set split.folds=5.');
+  if (residual !== 'squared' || loss !== undefined)
+    throw new ConfigError(
+      'Voices measure the squared residual of features, and no other. Use --set residual=squared and no loss.',
+    );
   if (input.width !== EDGE || input.height !== EDGE || input.channels !== 3)
     throw new ConfigError(
       `Voices look at ${EDGE} x ${EDGE} pixels in RGB, the input has ${input.width} x ${input.height} and ${input.channels} channels. Use --set input.width=${EDGE} --set input.height=${EDGE} --set input.channels=3.`,

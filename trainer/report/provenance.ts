@@ -47,7 +47,9 @@ function trainingFacts({ data, backend, training, recipe }: Metrics): Html {
     ),
     fact(
       'Split',
-      `${data.train} train, ${data.validation} choose the epoch, ${data.calibration} set the threshold (split.json names them)`,
+      recipe.split.folds === undefined
+        ? `${data.train} train, ${data.validation} choose the epoch, ${data.calibration} set the threshold (split.json names them)`
+        : `${data.train} train, and set the threshold as scored by models that did not see them (split.json names their folds)`,
     ),
     data.sizes === null
       ? null

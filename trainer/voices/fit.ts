@@ -1,18 +1,14 @@
-/** Fits all voices of a recipe to good images. */
+/** Fits all voices to good images, and once more for every fold without it: so each image is scored unseen. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../../config/recipe.ts';
-import type { Detector, FitDetectorOptions, Losses } from '../detectors/detector.ts';
+import type { Detector, Losses } from '../detectors/detector.ts';
 import { fitDetector } from '../detectors/fit.ts';
 import { matrixOf } from '../detectors/matrix.ts';
-import type { Picture } from '../features.ts';
-import { randomFor, shuffled } from '../random.ts';
-import { featuresOf } from './composed.ts';
-import { logEnergyCells } from './energy.ts';
+import { InterruptedError } from '../error.ts';
+import type { DescribedImages, DescribedVoice } from './describe.ts';
 import { type RobustScale, robustScaleOf } from './fusion.ts';
 import { fitLocalModel, type LocalModel } from './map.ts';
-import { nameOfVoice, type VoicesModel } from './names.ts';
-import { type RunOptions, runTraced } from './run-traced.ts';
-import { makeViews, type Views } from './views.ts';
+import type { Views } from './views.ts';
 
 export interface FittedVoice {
   readonly name: string;
@@ -29,112 +25,91 @@ export interface FittedVoices {
 }
 
 export interface FitVoicesOptions {
-  readonly recipe: Recipe & { readonly model: VoicesModel };
+  readonly recipe: Pick<Recipe, 'epochs' | 'batchSize' | 'optimizer'>;
   readonly seed: number;
-  readonly train: readonly Picture[];
-  readonly validation: readonly Picture[];
-  readonly run: RunOptions;
-  /** When all images have been looked at, and training begins. */
-  readonly onFeatures: () => void;
-  readonly onBatch: (images: number) => void;
-  /** After an epoch of every voice, with the means of their losses. */
-  readonly onEpoch: (losses: Losses) => void;
+  /** Indices of the images of each fold. */
+  readonly folds: readonly (readonly number[])[];
+  readonly signal: AbortSignal;
+  /** After each step of training, with the images in it, in the fit without a fold (from 0), or with all (null). */
+  readonly onBatch: (images: number, fold: number | null) => void;
+  /** After an epoch of the fit with all images; the validation loss is the mean of those of the folds. */
+  readonly onEpoch: (losses: { readonly loss: number; readonly validationLoss: number }) => void;
 }
 
-/** Images by which levels of noise and colour are measured, and those that the map is fitted to. */
-const MEASURED = 150;
-const MAPPED = 500;
+export interface CrossFitted {
+  /** Fitted to all images. */
+  readonly all: FittedVoices;
+  /** Fitted to all but each fold, with the scales of `all`: an image of that fold is to it as a new one. */
+  readonly without: readonly FittedVoices[];
+}
 
-/** Mean difference between the largest and the smallest channel, 0 to 1, above which images have colour. */
-const COLOURFUL = 0.02;
-
-/** Equal input gives equal voices. @throws InterruptedError when it is stopped before the first epoch is done. */
-export async function fitVoices(options: FitVoicesOptions): Promise<FittedVoices> {
-  const { recipe, seed, train, validation, run } = options;
-  const composed = recipe.model.voices.map((voice) => ({
-    name: nameOfVoice(voice),
-    detector: voice.detector,
-    ...featuresOf(voice),
-  }));
-  const { colour, measured } = await measure(options, composed);
-  const described = composed.map(({ name, describe }) => ({
-    name,
-    describe: (views: Views) => describe(views, measured.get(name) ?? []),
-  }));
-  const describeAll = (pixels: tf.Tensor) => {
-    const views = makeViews(pixels, colour);
-    return Object.fromEntries(described.map(({ name, describe }) => [name, describe(views)]));
-  };
-  const features = await runTraced(describeAll, [...train, ...validation], run);
-  const sample = shuffled(train, randomFor(seed, 'map')).slice(0, MAPPED);
-  const { cells } = await runTraced(
-    (pixels) => ({ cells: logEnergyCells(makeViews(pixels, colour)) }),
-    sample,
-    { ...run, onImage: () => {} },
-  );
-  options.onFeatures();
-  const detectors = await trainTogether(
-    composed.map(({ name, detector }) => {
-      const rows = features[name]!;
-      const settings: FitDetectorOptions = {
-        validation: matrixOf(rows.slice(train.length)),
-        ...{ seed, name, signal: run.signal, onBatch: options.onBatch },
-        ...{ epochs: recipe.epochs, batchSize: recipe.batchSize },
-        learningRate: recipe.optimizer.learningRate,
-      };
-      return fitDetector(matrixOf(rows.slice(0, train.length)), detector, settings);
-    }),
-    options.onEpoch,
-  );
-  const scores = await runTraced(
-    (pixels) => {
-      const views = makeViews(pixels, colour);
-      return Object.fromEntries(
-        described.map(({ name, describe }, i) => [name, detectors[i]!.score(describe(views))]),
+/** Equal input gives equal voices. @throws InterruptedError when it is stopped. */
+export async function fitVoices(images: DescribedImages, options: FitVoicesOptions): Promise<CrossFitted> {
+  const { folds, onEpoch } = options;
+  const everything = folds.flat().sort((a, b) => a - b);
+  const unseen = images.voices.map(() => [] as number[]);
+  const lossesOf: number[][] = [];
+  const detectors: Detector[][] = [];
+  for (const [k, fold] of folds.entries()) {
+    const left = new Set(fold);
+    const losses: number[] = [];
+    const fitted = await fitAll(
+      images.voices,
+      everything.filter((i) => !left.has(i)),
+      fold,
+      { ...options, fold: k },
+      ({ validationLoss }) => losses.push(validationLoss!),
+    );
+    lossesOf.push(losses);
+    detectors.push(fitted);
+    for (const [v, { features }] of images.voices.entries())
+      unseen[v]!.push(
+        ...(await scoresOf(
+          fitted[v]!,
+          fold.map((i) => features[i]!),
+        )),
       );
-    },
-    validation,
-    { ...run, signal: new AbortController().signal, onImage: () => {} },
-  );
-  return {
-    colour,
-    local: fitLocalModel(cells!),
-    voices: described.map(({ name, describe }, i) => ({
-      ...{ name, describe, detector: detectors[i]! },
-      scale: robustScaleOf(scores[name]!.map(([score]) => score!)),
+  }
+  let epoch = 0;
+  const final = await fitAll(images.voices, everything, null, { ...options, fold: null }, ({ loss }) => {
+    onEpoch({ loss, validationLoss: mean(lossesOf.map((losses) => losses[epoch]!)) });
+    epoch += 1;
+  });
+  const scales = unseen.map(robustScaleOf);
+  const compose = (fitted: readonly Detector[], without: ReadonlySet<number>): FittedVoices => ({
+    colour: images.colour,
+    voices: images.voices.map(({ name, describe }, v) => ({
+      ...{ name, describe },
+      ...{ detector: fitted[v]!, scale: scales[v]! },
     })),
+    local: fitLocalModel([...images.cells].flatMap(([i, cells]) => (without.has(i) ? [] : [cells]))),
+  });
+  return {
+    all: compose(final, new Set()),
+    without: detectors.map((fitted, k) => compose(fitted, new Set(folds[k]))),
   };
 }
 
-/** What `describe` of each voice is given, and whether there is colour: means over some training images. */
-async function measure(
-  { seed, train, run }: FitVoicesOptions,
-  voices: readonly (ReturnType<typeof featuresOf> & { readonly name: string })[],
-): Promise<{ colour: boolean; measured: Map<string, number[]> }> {
-  const sample = shuffled(train, randomFor(seed, 'measure')).slice(0, MEASURED);
-  const results = await runTraced(
-    (pixels) => {
-      const views = makeViews(pixels, true);
-      const { image } = views;
-      const measured = voices.flatMap(({ name, measure }) =>
-        measure === undefined ? [] : [[name, measure(views)] as const],
-      );
-      const range = tf.mean(tf.sub(tf.max(image, 1), tf.min(image, 1)), [1, 2]);
-      return { ...Object.fromEntries(measured), chroma: tf.expandDims(range, 1) };
-    },
-    sample,
-    { ...run, onImage: () => {} },
-  );
-  const means = Object.entries(results).map(([name, rows]) => [name, meanOfRows(rows)] as const);
-  const measured = new Map(means);
-  return { colour: measured.get('chroma')![0]! > COLOURFUL, measured };
-}
-
-/** One epoch of each in turn, so that all are trained alike far when training is stopped. */
-async function trainTogether(
-  trainings: readonly AsyncGenerator<Losses, Detector, void>[],
+/** A detector for each voice. One epoch of each in turn. */
+async function fitAll(
+  voices: readonly DescribedVoice[],
+  train: readonly number[],
+  validation: readonly number[] | null,
+  options: FitVoicesOptions & { readonly fold: number | null },
   onEpoch: (losses: Losses) => void,
 ): Promise<Detector[]> {
+  const { recipe, seed, signal, fold, onBatch } = options;
+  const rows = ({ features }: DescribedVoice, indices: readonly number[]) =>
+    matrixOf(indices.map((i) => features[i]!));
+  const trainings = voices.map((voice) =>
+    fitDetector(rows(voice, train), voice.detector, {
+      validation: validation === null ? null : rows(voice, validation),
+      ...{ seed, signal, epochs: recipe.epochs, batchSize: recipe.batchSize },
+      learningRate: recipe.optimizer.learningRate,
+      name: fold === null ? voice.name : `${voice.name} without ${fold + 1}`,
+      onBatch: (images) => onBatch(images, fold),
+    }),
+  );
   const detectors: Detector[] = [];
   while (true) {
     const told: Losses[] = [];
@@ -144,17 +119,24 @@ async function trainTogether(
       if (done) detectors[i] = value;
       else told.push(value);
     }
+    if (signal.aborted) throw new InterruptedError('Interrupted while training; nothing was kept.');
     if (told.length === 0) return detectors;
     onEpoch({
       loss: mean(told.map(({ loss }) => loss)),
-      validationLoss: mean(told.map(({ validationLoss }) => validationLoss)),
+      validationLoss: validation === null ? null : mean(told.map((losses) => losses.validationLoss!)),
     });
   }
 }
 
+async function scoresOf(detector: Detector, features: readonly Float32Array[]): Promise<number[]> {
+  const scores = tf.tidy(() => {
+    const { rows, columns, data } = matrixOf(features);
+    return detector.score(tf.tensor2d(data, [rows, columns]));
+  });
+  const values = await scores.data();
+  scores.dispose();
+  return [...values];
+}
+
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function meanOfRows(rows: readonly Float32Array[]): number[] {
-  return Array.from(rows[0] ?? [], (_, column) => mean(rows.map((row) => row[column]!)));
-}
