@@ -111,6 +111,7 @@ test('each layout of folders is recognised, and said', async (t) => {
     ],
     [['1.png', 'a/2.png', 'test/good/3.png', 'test/poor/4.png'], [2, 1, { poor: 1 }], /all but test/],
     [['1.png', 'a/2.png', 'b/3.png'], [3, 0, {}], /all images in it are good/],
+    [['1.png', 'test/2.png', 'test/a/3.png'], [3, 0, {}], /all images in it are good/],
   ];
   for (const [names, [train, good, poor], description] of cases) {
     const folder = await temporary(t);
