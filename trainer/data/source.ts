@@ -4,6 +4,7 @@ import { TrainerError } from '../error.ts';
 import { groupByName } from './groups.ts';
 import { keepForTest } from './keep-for-test.ts';
 import { recognise } from './layout.ts';
+import { describeOutside } from './outside.ts';
 import type { LabelledSample, Sample } from './sample.ts';
 
 export interface Sources {
@@ -12,7 +13,7 @@ export interface Sources {
   /** Labelled test images; empty where the folder holds none. */
   readonly good: readonly LabelledSample[];
   readonly poor: readonly LabelledSample[];
-  /** One line: which layout was recognised, and what was taken for what. */
+  /** One line: which layout was recognised, what was taken for what, and how many images links brought from elsewhere. */
   readonly description: string;
 }
 
@@ -41,7 +42,9 @@ export async function openSource(
   const train = grouped.slice(0, found.train.length);
   const good = grouped.slice(train.length, train.length + found.good.length) as LabelledSample[];
   const poor = grouped.slice(train.length + good.length) as LabelledSample[];
-  const sources = { train, good, poor, description: found.description };
+  const outside = await describeOutside(given, all);
+  const description = outside === null ? found.description : `${found.description} ${outside}`;
+  const sources = { train, good, poor, description };
   if (!found.goodTestMissing) return sources;
   return keepForTest(sources, options.seed ?? 1);
 }
