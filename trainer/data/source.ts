@@ -6,6 +6,7 @@ import { keepForTest } from './keep-for-test.ts';
 import { recognise } from './layout.ts';
 import { describeOutside } from './outside.ts';
 import type { LabelledSample, Sample } from './sample.ts';
+import { ADVISED, FEWEST } from './split.ts';
 
 export interface Sources {
   /** Good images to be divided into training, validation and calibration. */
@@ -35,7 +36,7 @@ export async function openSource(
   if (found.train.length === 0)
     throw new TrainerError(
       all.length === 0
-        ? `${given} is empty: expected good images in it (JPEG, PNG, TIFF, WebP, GIF or IDX files). Put at least 4 there, a hundred or more for a good model.`
+        ? `${given} is empty: expected good images in it (JPEG, PNG, TIFF, WebP, GIF or IDX files). Put at least ${FEWEST} there, ${ADVISED} for a good model.`
         : `${given} holds no good images to train on (${found.description}). Put them into ${path.join(given, 'train')}.`,
     );
   const grouped = options.groupBy === undefined ? all : groupByName(all, options.groupBy);
