@@ -103,6 +103,7 @@ export function inputOf(scene: Scene, changes: Partial<WarningInput> = {}): Warn
     evaluation: {
       auroc: estimateRanking(ranked, [], scene.seed).auroc,
       baselines: [baseline('bytes'), baseline('mean'), baseline('deviation')],
+      orderedBy: 'capture',
       falseAlarms: { hits, count, value: hits / count, ...wilson(hits, count) },
     },
     threshold: { rule: { rule: 'conformal', alpha: scene.alpha }, upper, lower: null, revision: 1 },
