@@ -219,8 +219,8 @@ async function describeTraining(
   const bar = timedBar(console, 'describing training images', count);
   return referenceOf(
     {
-      train: [...train, ...validation].map(({ sample }) => sample),
-      calibration: calibration.map(({ sample }) => ({ ...sample, score: scores.get(sample.name) ?? null })),
+      train: [...train, ...validation],
+      calibration: calibration.map((image) => ({ ...image, score: scores.get(image.name) ?? null })),
     },
     { signal: stop, onImage: bar.onImage },
   ).finally(bar.end);
