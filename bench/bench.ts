@@ -19,6 +19,8 @@ export interface Table {
   rows: readonly (readonly (string | number)[])[];
   /** How it was measured, and what to know before quoting it. */
   notes: readonly string[];
+  /** Whether something missed what it must reach; the command then ends with exit code 1. */
+  failed?: boolean;
 }
 
 export interface Bench {

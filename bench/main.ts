@@ -8,13 +8,14 @@ import { cacheFolder } from '../trainer/backend/find.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
 import { delivery } from './delivery.ts';
 import { encoders } from './encoders.ts';
+import { keras } from './keras.ts';
 import { latency } from './latency.ts';
 import { parity } from './parity.ts';
 import { systems } from './systems.ts';
 import { formatTable } from './table.ts';
 import { training } from './training.ts';
 
-const BENCHES: readonly Bench[] = [training, parity, latency, delivery, encoders, systems];
+const BENCHES: readonly Bench[] = [training, parity, latency, delivery, encoders, systems, keras];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,12 +54,13 @@ async function main(names: readonly string[], only: readonly string[], json: boo
   await mkdir(context.cache, { recursive: true });
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} threads, Node ${process.version}`;
   if (!json) process.stdout.write(`${machine}\n\n`);
-  for (const bench of chosen) await runBench(bench, context, json ? machine : undefined);
-  return 0;
+  let failed = false;
+  for (const bench of chosen) failed = (await runBench(bench, context, json ? machine : undefined)) || failed;
+  return failed ? 1 : 0;
 }
 
-/** Prints the tables as text, or with `machine` one line of JSON for the whole benchmark. */
-async function runBench(bench: Bench, context: BenchContext, machine: string | undefined): Promise<void> {
+/** Prints the tables as text, or with `machine` one line of JSON for the whole benchmark. Gives whether one failed. */
+async function runBench(bench: Bench, context: BenchContext, machine: string | undefined): Promise<boolean> {
   const { name, title } = bench;
   let tables: Table[] = [];
   let skipped: string | undefined;
@@ -72,4 +74,5 @@ async function runBench(bench: Bench, context: BenchContext, machine: string | u
     process.stdout.write(`${JSON.stringify({ name, title, machine, skipped, tables })}\n`);
   else if (skipped !== undefined) process.stdout.write(`${name}: skipped. ${skipped}\n\n`);
   for (const table of machine === undefined ? tables : []) process.stdout.write(`${formatTable(table)}\n`);
+  return tables.some(({ failed }) => failed === true);
 }

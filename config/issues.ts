@@ -13,10 +13,11 @@ const KINDS: Readonly<Record<string, string>> = {
 /** `issue`, found in `value` by its schema: where, what was expected, what came. Quotes only what its sender chose as keys. */
 export function issueInWords(issue: z.core.$ZodIssue, value: unknown): string {
   const where = issue.path.join('.');
-  return where === '' ? problem(issue, value) : `${where}: ${problem(issue, value)}`;
+  return where === '' ? problemInWords(issue, value) : `${where}: ${problemInWords(issue, value)}`;
 }
 
-function problem(issue: z.core.$ZodIssue, value: unknown): string {
+/** As `issueInWords`, without the place. */
+export function problemInWords(issue: z.core.$ZodIssue, value: unknown): string {
   switch (issue.code) {
     case 'invalid_type': {
       const expected = KINDS[issue.expected] ?? issue.expected;
@@ -30,10 +31,12 @@ function problem(issue: z.core.$ZodIssue, value: unknown): string {
     }
     case 'too_small': {
       if (issue.origin === 'string') return 'must not be empty';
+      if (issue.origin === 'array') return `must have at least ${entries(issue.minimum)}`;
       return `must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
     }
     case 'too_big': {
       if (issue.origin === 'string') return `must have at most ${issue.maximum} characters`;
+      if (issue.origin === 'array') return `must have at most ${entries(issue.maximum)}`;
       return `must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
     }
     case 'unrecognized_keys':
@@ -48,6 +51,8 @@ function problem(issue: z.core.$ZodIssue, value: unknown): string {
       return issue.message;
   }
 }
+
+const entries = (count: number | bigint): string => `${count} entr${Number(count) === 1 ? 'y' : 'ies'}`;
 
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';

@@ -9,6 +9,7 @@ import {
   ONNX_TYPE,
   type Port,
 } from './graph.ts';
+import { OPSET } from './opset.ts';
 
 /** AttributeProto.AttributeType of onnx.proto. */
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
@@ -19,7 +20,7 @@ const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
  */
 export function serializeModel(graph: Graph): Uint8Array<ArrayBuffer> {
   assertConsistent(graph);
-  const domains = [{ domain: '', version: 18n }];
+  const domains = [{ domain: '', version: BigInt(OPSET) }];
   if (graph.nodes.some((n) => n.domain === 'com.microsoft'))
     domains.push({ domain: 'com.microsoft', version: 1n });
   const model = create(onnx.ModelProtoSchema, {

@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { type InputSpec, type TracedFunction, trace } from './trace.ts';
+import type { InputSpec, TracedFunction } from './trace.ts';
 
 /** A layers model as a function to trace, with what its inputs look like. */
 export interface TraceableModel {
@@ -32,12 +32,6 @@ export function traceableModel(model: LayersModel): TraceableModel {
     return Object.fromEntries([result].flat().map((t, i) => [outputNames[i]!, t as Tensor]));
   };
   return { fn, inputs, outputNames };
-}
-
-/** A layers model as a serialised ONNX model; see trace(). */
-export function convertModel(model: LayersModel): Uint8Array {
-  const { fn, inputs } = traceableModel(model);
-  return trace(fn, inputs);
 }
 
 /** The name, with a number behind it where it is taken: a layer may be an input and an output, or give several. */

@@ -53,9 +53,10 @@ export function addFitCommand(program: Command, context: FitCommandContext): voi
     .option('--bad <[name=]folder>', 'labelled poor test images of one kind; repeat for more', collect, [])
     .option('--labels <csv>', 'labelled test images as path,label[,group]')
     .addOption(
-      new Option('--backend <name>', `what TensorFlow.js runs on: auto, ${BACKENDS.join(', ')}`)
-        .argParser(backendName)
-        .default('auto'),
+      new Option(
+        '--backend <name>',
+        `what TensorFlow.js runs on: auto, ${BACKENDS.join(', ')} (default: auto; that of the run with --resume)`,
+      ).argParser(backendName),
     )
     .option('--resume', 'go on with the run in --out where it stopped', false)
     .option('--json', 'print the metrics as JSON at the end; what goes on is told on standard error', false)

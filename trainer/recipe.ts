@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
 import { ConfigError } from '../config/errors.ts';
+import { issueInWords, problemInWords } from '../config/issues.ts';
 import { nearest } from '../config/nearest.ts';
 import { type Recipe, recipe as recipeSchema } from '../config/recipe.ts';
 import { RESIDUALS, type Residual } from '../config/residual.ts';
@@ -102,7 +103,6 @@ function validate(content: unknown, source: string): Recipe {
   const result = recipeSchema.safeParse(content);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  const place = issue.path.join('.');
   const at = (path: readonly PropertyKey[]) =>
     path.reduce<unknown>((node, part) => (node as Record<PropertyKey, unknown> | undefined)?.[part], content);
   if (issue.code === 'unrecognized_keys') {
@@ -117,9 +117,11 @@ function validate(content: unknown, source: string): Recipe {
   }
   const came = at(issue.path);
   const near = typeof came === 'string' ? nearest(came, expectedWords(issue)) : undefined;
-  throw new ConfigError(
-    `Recipe ${source}: ${place === '' ? '' : `${place} is ${JSON.stringify(came)}: `}${issue.message}.${near === undefined ? '' : ` Did you mean ${near}?`}`,
-  );
+  const said =
+    came === undefined || issue.path.length === 0
+      ? issueInWords(issue, content)
+      : `${issue.path.join('.')} is ${JSON.stringify(came)}: ${problemInWords(issue, content)}`;
+  throw new ConfigError(`Recipe ${source}: ${said}.${near === undefined ? '' : ` Did you mean ${near}?`}`);
 }
 
 /** The words of which one was expected, where that is what went wrong. */

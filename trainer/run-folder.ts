@@ -5,6 +5,7 @@ import path from 'node:path';
 import { makeFolder } from '../config/folder.ts';
 import type { Recipe } from '../config/recipe.ts';
 import { writeAtomically } from '../convert/files.ts';
+import type { SelectedBackend } from './backend/select.ts';
 import { TrainerError } from './error.ts';
 
 /** What decided a run, as typed and as resolved; `--resume` starts from it. */
@@ -12,7 +13,11 @@ export interface RunRecord {
   readonly format: 1;
   readonly recipe: Recipe;
   readonly seed: number;
+  /** What TensorFlow.js ran on. */
+  readonly backend: RunBackend;
 }
+
+export type RunBackend = Pick<SelectedBackend, 'got' | 'library' | 'device'>;
 
 /** Files of a run. */
 export function runFiles(folder: string) {
@@ -61,12 +66,14 @@ export async function openRunFolder(folder: string, resume: boolean): Promise<Ru
   return null;
 }
 
+type Settings = Pick<RunRecord, 'recipe' | 'seed'>;
+
 /**
  * Refuses to resume with another recipe or seed. The number of epochs may change: a run can be made longer.
  * @throws TrainerError naming what differs.
  */
-export function requireSameRun(before: RunRecord, now: RunRecord): void {
-  const settings = (run: RunRecord) =>
+export function requireSameRun(before: Settings, now: Settings): void {
+  const settings = (run: Settings) =>
     new Map(flatten({ ...run.recipe, epochs: null, $schema: null, seed: run.seed }));
   const [old, wanted] = [settings(before), settings(now)];
   const keys = [...new Set([...old.keys(), ...wanted.keys()])].filter((k) => old.get(k) !== wanted.get(k));
@@ -77,9 +84,24 @@ export function requireSameRun(before: RunRecord, now: RunRecord): void {
   );
 }
 
+/**
+ * Refuses to resume on another backend, or on the same one with another library or device under it: each rounds in its
+ * own way.
+ * @throws TrainerError naming both.
+ */
+export function requireSameBackend(before: RunBackend, now: RunBackend): void {
+  const say = ({ got, library, device }: RunBackend) => `${got} (${library} on the ${device})`;
+  if (say(before) === say(now)) return;
+  const advice = before.got === now.got ? 'Go on where it began' : `Go on with --backend ${before.got}`;
+  throw new TrainerError(
+    `This run was begun on the backend ${say(before)} and would go on on ${say(now)}: its results would not be bit for bit those of one backend. ${advice}, or choose another --out.`,
+  );
+}
+
 /** Digest of everything that decides how training goes on, but for the number of epochs. */
-export function fingerprintOf(run: RunRecord, split: unknown, backend: string): string {
-  const settings = flatten({ ...run.recipe, epochs: null, $schema: null, seed: run.seed });
+export function fingerprintOf(run: RunRecord, split: unknown): string {
+  const { recipe, seed, backend } = run;
+  const settings = flatten({ ...recipe, epochs: null, $schema: null, seed });
   return createHash('sha256').update(JSON.stringify({ settings, split, backend })).digest('hex');
 }
 

@@ -23,7 +23,14 @@ import { makeGoldenImages } from './golden.ts';
 import type { Metrics } from './metrics.ts';
 import { takePictures } from './report/pictures.ts';
 import { renderReport } from './report/report.ts';
-import { fingerprintOf, openRunFolder, requireSameRun, runFiles, writeJson } from './run-folder.ts';
+import {
+  fingerprintOf,
+  openRunFolder,
+  requireSameBackend,
+  requireSameRun,
+  runFiles,
+  writeJson,
+} from './run-folder.ts';
 import { train } from './train.ts';
 
 export interface RunOptions extends PipSurroundings {
@@ -35,7 +42,8 @@ export interface RunOptions extends PipSurroundings {
   /** Default: that of the run to resume, else 1. */
   readonly seed: number | undefined;
   readonly labelled: GivenLabels;
-  readonly backend: BackendName | 'auto';
+  /** Default: that of the run to resume, else `auto`. */
+  readonly backend: BackendName | 'auto' | undefined;
   readonly threads: number;
   /** Cache folder of installed backends and encoders. */
   readonly cache: string;
@@ -58,8 +66,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   const before = await openRunFolder(options.out, options.resume);
   const recipe = await options.recipe(before?.recipe ?? null);
   const seed = options.seed ?? before?.seed ?? 1;
-  const record = { format: 1, recipe, seed } as const;
-  if (before !== null) requireSameRun(before, record);
+  if (before !== null) requireSameRun(before, { recipe, seed });
 
   const gathered = await gatherSamples(options.folder, options.labelled, recipe, seed);
   announce.tellSources(console, gathered);
@@ -74,9 +81,13 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   const labelled = tuning.good.length > 0 && tuning.poor.length > 0 ? tuning : null;
 
   tf.env().set('PROD', true); // else TensorFlow.js advises to install tfjs-node, whatever runs
-  const { backend: wanted, cache, threads } = options;
+  const { cache, threads } = options;
+  const wanted = options.backend ?? before?.backend.got ?? 'auto';
   const backend = await selectBackend({ wanted, cache, threads });
+  const { got, why, device, library } = backend;
   console.say(describeBackend(backend));
+  const record = { format: 1, recipe, seed, backend: { got, library, device } } as const;
+  if (before !== null) requireSameBackend(before.backend, record.backend);
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
   const { graph, unseen, training, model, encoder, measurements } = await train(
@@ -84,7 +95,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       ...{ recipe, seed, split, labelled, threads },
       modelFolder: files.model,
       checkpointFile: files.checkpoint,
-      fingerprint: fingerprintOf(record, sides, `${backend.got} ${backend.library}`),
+      fingerprint: fingerprintOf(record, sides),
       surroundings: { ...options, progress: announce.downloadTold(console), signal: options.stop },
       stop: options.stop,
     },
@@ -116,7 +127,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       epochs: training.history.length,
       bestEpoch: training.best.epoch,
       validationLoss: training.best.validationLoss,
-      backend: `${backend.got} (${backend.library}, ${backend.device})`,
+      backend: `${got} (${library}, ${device})`,
       trainer: options.versions.trainer,
       encoder,
     },
@@ -130,7 +141,6 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   // Opened as a device opens it: this proves the digest and the golden samples of the file as written.
   const inspector = await loadInspector({ bundlePath: files.bundle, limits: LIMITS, ...EXECUTION });
   try {
-    const { got, why, device, library } = backend;
     const { stop } = options;
     const tested = gathered.test.length > 0;
     const evaluation = tested
@@ -147,7 +157,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       command: options.command,
       recipe,
       seed,
-      backend: { wanted: backend.wanted, got, why, device, library },
+      backend: { wanted, got, why, device, library },
       data: {
         ...data,
         folder: options.folder,
@@ -211,8 +221,8 @@ async function describeTraining(
   const bar = timedBar(console, 'describing training images', count);
   return referenceOf(
     {
-      train: trained.map(({ sample }) => sample),
-      calibration: calibration.map(({ sample }) => ({ ...sample, score: scores.get(sample.name) ?? null })),
+      train: trained,
+      calibration: calibration.map((image) => ({ ...image, score: scores.get(image.name) ?? null })),
     },
     { signal: stop, onImage: bar.onImage },
   ).finally(bar.end);

@@ -16,7 +16,7 @@ export interface Backoff {
   readonly stable: number;
 }
 
-export const BACKOFF: Backoff = { first: 500, most: 30_000, stable: 10_000 };
+const BACKOFF: Backoff = { first: 500, most: 30_000, stable: 10_000 };
 
 export interface BrokerOptions {
   readonly settings: AgentSettings;

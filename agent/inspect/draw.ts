@@ -17,7 +17,7 @@ const INFERNO = [
 ] as const;
 
 /** Colour of `value` on the scale 0..1 (clipped), as [red, green, blue] 0..255. */
-export function heatColour(value: number): readonly [number, number, number] {
+function heatColour(value: number): readonly [number, number, number] {
   const position = Math.min(Math.max(value, 0), 1) * (INFERNO.length - 1);
   const i = Math.min(Math.floor(position), INFERNO.length - 2);
   const [from, to] = [INFERNO[i]!, INFERNO[i + 1]!];

@@ -3,7 +3,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'node:test';
 import sharp from 'sharp';
-import { findFiles, findTestFolders, samplesIn } from '../../trainer/data/find.ts';
+import { findFiles, samplesIn } from '../../trainer/data/find.ts';
 import { describeSizes, loadSamples, requireImages } from '../../trainer/data/load.ts';
 import { decodePicture, digestOfPicture } from '../../trainer/data/picture.ts';
 import type { Sample } from '../../trainer/data/sample.ts';
@@ -33,27 +33,6 @@ test('files are found in folders and through links, in order, without hidden one
     (await findFiles(folder)).map((f) => f.name),
     ['a.png', 'b/c.png', 'link.png', 'z.png'],
   );
-});
-
-test('test images within the folder are found, and are no training images', async (t) => {
-  const folder = await temporary(t);
-  await mkdir(path.join(folder, 'test/good'), { recursive: true });
-  await writeFile(path.join(folder, 'test/good/t.png'), '');
-  await writeFile(path.join(folder, 'g.png'), '');
-  const test = await findTestFolders(folder, undefined);
-  assert.equal(test?.good, path.join(folder, 'test/good'));
-  assert.equal(test?.poor, null);
-  assert.deepEqual(
-    (await findFiles(folder, [test!.folder])).map((f) => f.name),
-    ['g.png'],
-  );
-});
-
-test('a test folder without good and poor is refused; a folder named test without them is training data', async (t) => {
-  const folder = await temporary(t);
-  await mkdir(path.join(folder, 'test'));
-  assert.equal(await findTestFolders(folder, undefined), null);
-  await assert.rejects(findTestFolders(folder, path.join(folder, 'test')), /neither a folder "good" nor/);
 });
 
 test('what is no image is refused with its reason, the others go on', async (t) => {

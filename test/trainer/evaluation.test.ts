@@ -6,16 +6,18 @@ import test, { type TestContext } from 'node:test';
 import sharp from 'sharp';
 import { loadInspector } from '../../agent/inspect/inspect.ts';
 import { judge } from '../../agent/inspect/judge.ts';
+import { loadSamples } from '../../trainer/data/load.ts';
 import type { LabelledSample } from '../../trainer/data/sample.ts';
 import { measureBaselines } from '../../trainer/evaluation/baselines.ts';
 import { captureTime, parseCaptureTime } from '../../trainer/evaluation/capture-time.ts';
 import { nearestDistances } from '../../trainer/evaluation/nearest.ts';
 import { orderOf } from '../../trainer/evaluation/order.ts';
-import { referenceOf } from '../../trainer/evaluation/reference.ts';
+import { findReference, referenceOf } from '../../trainer/evaluation/reference.ts';
 import { scoreLabelled } from '../../trainer/evaluation/score-labelled.ts';
 import { summarize } from '../../trainer/evaluation/summarize.ts';
 import type { Properties, ScoredImage } from '../../trainer/evaluation/types.ts';
 import { randomFor } from '../../trainer/random.ts';
+import { loadRecipe } from '../../trainer/recipe.ts';
 import { auroc } from '../../trainer/statistics/auroc.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { encode, noisyPixels, smoothPixels } from '../support/images.ts';
@@ -349,29 +351,29 @@ test('scoring ends when it is stopped', async (t) => {
   assert.ok(seen < 11);
 });
 
-test('a reference keeps sides and scores, and leaves out what is no image', async () => {
-  const sample = (name: string, content: Uint8Array) => ({
-    name,
-    path: null,
-    group: null,
-    read: async () => content,
-  });
-  const [first, second] = [
-    await encode(smoothPixels(64, 1), 64, 'png'),
-    await encode(smoothPixels(64, 2), 64, 'png'),
+test('a reference keeps sides, scores and digests, describes as a run folder is described, and leaves out what is no image any more', async () => {
+  const files = new Map<string, Uint8Array>();
+  const sample = async (name: string, content: Promise<Uint8Array>) => {
+    files.set(name, await content);
+    return { name, path: null, group: null, read: async () => files.get(name)! };
+  };
+  const first = encode(smoothPixels(64, 1), 64, 'png');
+  const samples = [
+    await sample('a', first),
+    await sample('gone', encode(smoothPixels(64, 3), 64, 'png')),
+    await sample('b', encode(smoothPixels(64, 2), 64, 'png')),
+    await sample(
+      'c',
+      sharp(await first)
+        .png({ compressionLevel: 0 })
+        .toBuffer(),
+    ),
   ];
-  const saved = await sharp(first).png({ compressionLevel: 0 }).toBuffer();
-  const reference = await referenceOf(
-    {
-      train: [sample('a', first), sample('text', Buffer.from('no'))],
-      calibration: [
-        { ...sample('none', Buffer.from('no')), score: 1 },
-        { ...sample('b', second), score: 2 },
-        { ...sample('c', saved), score: 3 },
-      ],
-    },
-    progress,
-  );
+  const loaded = await loadSamples(samples, (await loadRecipe('fundus', [])).input, progress);
+  const [a, gone, b, c] = loaded.images;
+  files.set('gone', Buffer.from('no'));
+  const calibration = [gone!, b!, c!].map((image, i) => ({ ...image, score: i + 1 }));
+  const reference = await referenceOf({ train: [a!, gone!], calibration }, progress);
   assert.deepEqual(
     reference.train.map(({ name }) => name),
     ['a'],
@@ -383,7 +385,18 @@ test('a reference keeps sides and scores, and leaves out what is no image', asyn
       ['c', 3],
     ],
   );
-  const [a, c] = [reference.train[0]!, reference.calibration[1]!];
-  assert.notEqual(a.sha256, c.sha256);
-  assert.equal(a.pictureSha256, c.pictureSha256, 'the same picture, saved again without loss');
+  assert.notEqual(reference.train[0]!.sha256, reference.calibration[1]!.sha256);
+  assert.equal(
+    reference.train[0]!.pictureSha256,
+    reference.calibration[1]!.pictureSha256,
+    'saved again without loss',
+  );
+  const folder = await findReference([samples[0]!, samples[2]!, samples[3]!], null, progress);
+  assert.deepEqual(
+    [...reference.train, ...reference.calibration.map(({ score, ...image }) => image)],
+    folder.reference!.train,
+  );
+  files.set('a', files.get('b')!);
+  const again = await referenceOf({ train: [a!], calibration: [] }, progress);
+  assert.equal(again.train[0]!.pictureSha256, a!.pictureSha256, 'the picture that the model was made from');
 });

@@ -173,7 +173,7 @@ test('a resumed run ends bit for bit as one that was never stopped', async () =>
   const [out, whole] = [path.join(folder, 'resumed'), path.join(folder, 'never-stopped')];
   assert.equal((await fit(out, '--epochs=1', '--batch=1')).code, 0);
   const before = await digestOf(out);
-  const ended = await run('trainer', ['fit', good, '--out', out, '--backend=onnx', '--resume', '--epochs=3']);
+  const ended = await run('trainer', ['fit', good, '--out', out, '--resume', '--epochs=3']);
   assert.equal(ended.code, 0, ended.stderr);
   assert.match(ended.stdout, /resumed after epoch 1/);
   assert.equal((await fit(whole, '--epochs=3', '--batch=1')).code, 0);
@@ -268,6 +268,31 @@ test('a run is never overwritten, and resumed only as what it is', async () => {
   const none = await fit(path.join(folder, 'none'), '--resume');
   assert.equal(none.code, 1);
   assert.match(none.stderr, /holds no run to resume/);
+});
+
+test('resuming on another backend is refused, or on another release of it; by default it is the one of the run', async () => {
+  const out = path.join(folder, 'other-backend');
+  assert.equal((await fit(out, '--epochs=1')).code, 0);
+  const file = path.join(out, 'run.json');
+  const record = JSON.parse(await readFile(file, 'utf8'));
+  const { backend } = record;
+  const resumed = async (begun: object, ...more: string[]) => {
+    await writeFile(file, JSON.stringify({ ...record, backend: { ...backend, ...begun } }));
+    return run('trainer', ['fit', good, '--out', out, '--resume', ...more]);
+  };
+  const other = await resumed({ got: 'tfjs-node', library: 'TensorFlow 2.9.1' }, '--backend=onnx');
+  assert.equal(other.code, 1);
+  assert.match(
+    other.stderr,
+    /begun on the backend tfjs-node \(TensorFlow 2\.9\.1 on the CPU\) and would go on on onnx .*bit for bit.* --backend tfjs-node/,
+  );
+  assert.equal(JSON.parse(await readFile(file, 'utf8')).backend.got, 'tfjs-node', 'the record stays');
+  const release = await resumed({ library: 'onnxruntime 1.0.0' });
+  assert.equal(release.code, 1);
+  assert.match(release.stderr, /onnx \(onnxruntime 1\.0\.0 on the CPU\) and would go on on onnx/);
+  const same = await resumed({});
+  assert.equal(same.code, 0, same.stderr);
+  assert.match(same.stdout, /backend: wanted onnx, got onnx/);
 });
 
 test('resuming on other images is refused', async () => {

@@ -41,8 +41,12 @@ test('another threshold rule drops the parameters of the old one, in whatever or
 
 for (const [change, expected] of [
   ['input.widht=64', /no such key.*Did you mean input\.width\?/],
-  ['epochs=none', /epochs is "none"/],
-  ['threshold.alpha=1.5', /threshold\.alpha is 1\.5/],
+  ['epochs=none', /epochs is "none": expected a number, but it is a text\.$/],
+  ['epochs=1.5', /epochs is 1\.5: expected a whole number, but it is a fraction\.$/],
+  ['epochs=0', /epochs is 0: must be at least 1\.$/],
+  ['model.filters=[]', /model\.filters is \[\]: must have at least 1 entry\.$/],
+  ['threshold.alpha=1.5', /threshold\.alpha is 1\.5: must be less than 1\.$/],
+  ['threshold.rule=magic', /threshold\.rule is "magic": expected one of conformal, mean-std, quantile, /],
   ['threshold.k=2', /threshold\.k does not go with \{"rule":"conformal"/],
   ['residual=sqared', /residual is "sqared".*Did you mean squared\?/],
   ['model.kind=vea', /model\.kind is "vea".*Did you mean vae\?/],
@@ -69,6 +73,15 @@ test("a recipe file of one's own, and a mistyped key in it", async (t) => {
   assert.equal((await loadRecipe(file, [])).name, 'own');
   await writeFile(file, JSON.stringify({ ...fundus, epoch: 3 }));
   await assert.rejects(loadRecipe(file, []), /there is no key epoch\. Did you mean epochs\?/);
+  await writeFile(file, JSON.stringify({ ...fundus, epochs: undefined, model: {} }));
+  await assert.rejects(loadRecipe(file, []), /own\.json: model\.kind: expected one of conv, /);
+  await writeFile(file, JSON.stringify({ ...fundus, epochs: undefined }));
+  await assert.rejects(loadRecipe(file, []), /own\.json: epochs: missing; expected a number\.$/);
+  await writeFile(file, '[]');
+  await assert.rejects(
+    loadRecipe(file, []),
+    /own\.json: expected an object, such as .*, but it is a list\.$/,
+  );
   await writeFile(file, '{');
   await assert.rejects(loadRecipe(file, []), /is no JSON/);
   await assert.rejects(loadRecipe(path.join(folder, 'none.json'), []), /cannot be read/);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -111,6 +111,7 @@ test('each layout of folders is recognised, and said', async (t) => {
     ],
     [['1.png', 'a/2.png', 'test/good/3.png', 'test/poor/4.png'], [2, 1, { poor: 1 }], /all but test/],
     [['1.png', 'a/2.png', 'b/3.png'], [3, 0, {}], /all images in it are good/],
+    [['1.png', 'test/2.png', 'test/a/3.png'], [3, 0, {}], /all images in it are good/],
   ];
   for (const [names, [train, good, poor], description] of cases) {
     const folder = await temporary(t);
@@ -124,6 +125,29 @@ test('each layout of folders is recognised, and said', async (t) => {
     for (const sample of [...source.train, ...source.good, ...source.poor])
       assert.equal((await sample.read()).toString(), sample.name, 'names are relative to what was given');
   }
+});
+
+test('images that links bring from outside of the folder are counted, those within it are not', async (t) => {
+  const folder = await temporary(t);
+  await files(folder, ['here/1.png', 'here/kept/2.png', 'else/3.png', 'else/4.png', 'here-too/5.png']);
+  const [here, other] = [path.join(folder, 'here'), await realpath(path.join(folder, 'else'))];
+  await symlink(path.join(here, 'kept'), path.join(here, 'a-link-within'));
+  await symlink(path.join(folder, 'nowhere'), path.join(here, 'dangling.png'));
+  assert.doesNotMatch((await openSource(here, {})).description, /outside/);
+  await symlink(other, path.join(here, 'linked'));
+  await symlink(path.join(folder, 'here-too/5.png'), path.join(here, 'single.png'));
+  const { train, description } = await openSource(here, {});
+  assert.equal(train.length, 6);
+  assert.ok(
+    description.endsWith(
+      `3 of 6 images lie outside of the folder and are used all the same, as links in it lead there (such as linked/3.png to ${other}/3.png).`,
+    ),
+    description,
+  );
+  await symlink(here, path.join(folder, 'by-link'));
+  await rm(path.join(here, 'linked'));
+  await rm(path.join(here, 'single.png'));
+  assert.doesNotMatch((await openSource(path.join(folder, 'by-link'), {})).description, /outside/);
 });
 
 test('of folders of classes a fifth of the good images is kept for the test, near copies together', async (t) => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import type { Recipe } from '../../config/recipe.ts';
 import type { LoadedImage } from '../../trainer/data/load.ts';
-import { describeSplit, type Side, splitImages } from '../../trainer/data/split.ts';
+import { ADVISED, describeSplit, type Side, splitImages } from '../../trainer/data/split.ts';
 import { TrainerError } from '../../trainer/error.ts';
 import { randomFor } from '../../trainer/random.ts';
+import { loadRecipe } from '../../trainer/recipe.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -34,6 +36,17 @@ const distinct = (count: number) => Array.from({ length: count }, (_, i) => imag
 const recipe = (alpha = 0.05): Pick<Recipe, 'split' | 'threshold'> => ({
   split: { validation: 0.1, calibration: 0.3, tuning: 0 },
   threshold: { rule: 'conformal', alpha },
+});
+
+test('the README advises as many images as the refusals do, and names the fewest that the default takes', async () => {
+  const text = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, advised, fewest] = /in any subfolders\), ([^;]+);\s+from (\d+) on it works/.exec(text) ?? [];
+  assert.equal(advised?.replaceAll('\n', ' '), ADVISED);
+  assert.throws(() => splitImages(distinct(3), recipe(), 1), new RegExp(`a good model ${ADVISED}\\.`));
+  const { split, threshold } = await loadRecipe('fundus', []);
+  const take = (count: number) => splitImages(distinct(count), { split, threshold }, 1);
+  assert.equal(take(Number(fewest)).calibration.length, Number(fewest) / 2);
+  assert.throws(() => take(Number(fewest) - 1), /give at least 38 good images/);
 });
 
 const SIDES: readonly Side[] = ['train', 'validation', 'calibration'];

@@ -2,7 +2,8 @@
 import type { ReferenceImage, ScoredImage } from '../../trainer/evaluation/types.ts';
 import type { WarningInput } from '../../trainer/evaluation/warnings/input.ts';
 import { type Random, randomFor } from '../../trainer/random.ts';
-import { auroc, aurocWithInterval } from '../../trainer/statistics/auroc.ts';
+import { auroc } from '../../trainer/statistics/auroc.ts';
+import { estimateRanking } from '../../trainer/statistics/bootstrap.ts';
 import { wilson } from '../../trainer/statistics/rates.ts';
 
 export interface Scene {
@@ -87,6 +88,7 @@ export function inputOf(scene: Scene, changes: Partial<WarningInput> = {}): Warn
   const upper = calibrationScores[Math.floor(0.95 * calibrationScores.length)]!;
   const hits = scores('good').filter((s) => s > upper).length;
   const count = of('good').length;
+  const ranked = scene.images.map(({ label, score, group }) => ({ poor: label === 'poor', score, group }));
   const baseline = (key: 'bytes' | 'mean' | 'deviation' | 'sharpness') => ({
     name: key,
     rule: `small ${key} is poor`,
@@ -99,8 +101,9 @@ export function inputOf(scene: Scene, changes: Partial<WarningInput> = {}): Warn
     images: scene.images,
     refused: [],
     evaluation: {
-      auroc: aurocWithInterval(scores('good'), scores('poor'), scene.seed, 100),
+      auroc: estimateRanking(ranked, [], scene.seed).auroc,
       baselines: [baseline('bytes'), baseline('mean'), baseline('deviation')],
+      orderedBy: 'capture',
       falseAlarms: { hits, count, value: hits / count, ...wilson(hits, count) },
     },
     threshold: { rule: { rule: 'conformal', alpha: scene.alpha }, upper, lower: null, revision: 1 },

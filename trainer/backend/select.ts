@@ -134,7 +134,7 @@ export function takeInventory(cache: string): Inventory {
 }
 
 /** What to do when a backend is missing. */
-export function installHint(backend: TensorFlowBackend): string {
+function installHint(backend: TensorFlowBackend): string {
   const { download, disk } = PINS[backend];
   return `Install it with \`trainer backend install ${backend}\` (downloads ${download} MB, takes ${disk} MB), or use --backend auto.`;
 }

@@ -7,7 +7,7 @@ import { BackendError } from './error.ts';
 import type { FoundPackage } from './find.ts';
 
 /** Name under which tfjs-node's kernels register, fixed by that package. */
-export const TENSORFLOW = 'tensorflow';
+const TENSORFLOW = 'tensorflow';
 
 export interface LoadedTensorFlow {
   /** Version of TensorFlow's C library, such as "2.13.1". */

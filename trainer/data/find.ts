@@ -11,13 +11,6 @@ export interface FoundFile {
   readonly name: string;
 }
 
-/** Folders of labelled test images; either may be missing, not both. */
-export interface TestFolders {
-  readonly folder: string;
-  readonly good: string | null;
-  readonly poor: string | null;
-}
-
 /**
  * Every file within `folder`, sorted by name; links are followed, hidden files and folders left out.
  * Folders in `except` are not entered.
@@ -67,25 +60,6 @@ export async function idxFilesIn(folder: string): Promise<string[]> {
 
 export function fileSample(file: FoundFile): Sample {
   return { name: file.name, path: file.path, group: null, read: () => readFile(file.path) };
-}
-
-/**
- * The labelled test images: `given` holds `good` and `poor`; when nothing is given, `folder/test` if it does.
- * @throws TrainerError when a folder was given that holds neither.
- */
-export async function findTestFolders(
-  folder: string,
-  given: string | undefined,
-): Promise<TestFolders | null> {
-  const test = given ?? path.join(folder, 'test');
-  if (given !== undefined) await requireFolder(given);
-  const [good, poor] = [path.join(test, 'good'), path.join(test, 'poor')];
-  const [hasGood, hasPoor] = [await isFolder(good), await isFolder(poor)];
-  if (hasGood || hasPoor) return { folder: test, good: hasGood ? good : null, poor: hasPoor ? poor : null };
-  if (given === undefined) return null;
-  throw new TrainerError(
-    `${given} holds neither a folder "good" nor a folder "poor". Put the labelled test images into ${good} and ${poor}.`,
-  );
 }
 
 /** @throws TrainerError when `folder` is missing or is none. */

@@ -4,7 +4,9 @@ import { TrainerError } from '../error.ts';
 import { groupByName } from './groups.ts';
 import { keepForTest } from './keep-for-test.ts';
 import { recognise } from './layout.ts';
+import { describeOutside } from './outside.ts';
 import type { LabelledSample, Sample } from './sample.ts';
+import { ADVISED, FEWEST } from './split.ts';
 
 export interface Sources {
   /** Good images to be divided into training, validation and calibration. */
@@ -12,7 +14,7 @@ export interface Sources {
   /** Labelled test images; empty where the folder holds none. */
   readonly good: readonly LabelledSample[];
   readonly poor: readonly LabelledSample[];
-  /** One line: which layout was recognised, and what was taken for what. */
+  /** One line: which layout was recognised, what was taken for what, and how many images links brought from elsewhere. */
   readonly description: string;
 }
 
@@ -34,14 +36,16 @@ export async function openSource(
   if (found.train.length === 0)
     throw new TrainerError(
       all.length === 0
-        ? `${given} is empty: expected good images in it (JPEG, PNG, TIFF, WebP, GIF or IDX files). Put at least 4 there, a hundred or more for a good model.`
+        ? `${given} is empty: expected good images in it (JPEG, PNG, TIFF, WebP, GIF or IDX files). Put at least ${FEWEST} there, ${ADVISED} for a good model.`
         : `${given} holds no good images to train on (${found.description}). Put them into ${path.join(given, 'train')}.`,
     );
   const grouped = options.groupBy === undefined ? all : groupByName(all, options.groupBy);
   const train = grouped.slice(0, found.train.length);
   const good = grouped.slice(train.length, train.length + found.good.length) as LabelledSample[];
   const poor = grouped.slice(train.length + good.length) as LabelledSample[];
-  const sources = { train, good, poor, description: found.description };
+  const outside = await describeOutside(given, all);
+  const description = outside === null ? found.description : `${found.description} ${outside}`;
+  const sources = { train, good, poor, description };
   if (!found.goodTestMissing) return sources;
   return keepForTest(sources, options.seed ?? 1);
 }

@@ -28,7 +28,10 @@ export interface Split {
 }
 
 /** Two to train on, one to choose the epoch, one to calibrate. */
-const FEWEST = 4;
+export const FEWEST = 4;
+
+/** Good images that users are advised to give: a rule of thumb, and the README's. */
+export const ADVISED = 'a hundred or more';
 
 /**
  * Seeded split. Images with the same bytes, the same picture or the same pixels at the input's size count once. Groups,
@@ -74,7 +77,7 @@ function divide(
   const copies = duplicates > 0 ? ` (${duplicates} more are copies of them)` : '';
   if (images < FEWEST)
     throw new TrainerError(
-      `Only ${images} distinct image${images === 1 ? '' : 's'} can be used${copies}; a run needs at least ${FEWEST}, and a good model a hundred or more. Give a folder with more good images.`,
+      `Only ${images} distinct image${images === 1 ? '' : 's'} can be used${copies}; a run needs at least ${FEWEST}, and a good model ${ADVISED}. Give a folder with more good images.`,
     );
   const { split, threshold } = recipe;
   if (split.folds === undefined) {
@@ -123,7 +126,7 @@ function requireGroups(groups: number, images: number, duplicates: number): void
   if (groups >= FEWEST || images < FEWEST) return; // too few images are told as such
   const copies = duplicates > 0 ? `, beside ${duplicates} exact copies` : '';
   throw new TrainerError(
-    `The ${images} images form only ${groups} group${groups === 1 ? '' : 's'} of images that belong together (near copies, or the same patient)${copies}; a run needs at least ${FEWEST} that differ, and a good model a hundred or more. Give a folder with more different good images.`,
+    `The ${images} images form only ${groups} group${groups === 1 ? '' : 's'} of images that belong together (near copies, or the same patient)${copies}; a run needs at least ${FEWEST} that differ, and a good model ${ADVISED}. Give a folder with more different good images.`,
   );
 }
 

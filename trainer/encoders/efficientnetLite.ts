@@ -2,16 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { TorchTensor } from './pth.ts';
 
-export const LITE_TAPS = [
-  'stage1',
-  'stage2',
-  'stage3',
-  'stage4',
-  'stage5',
-  'stage6',
-  'stage7',
-  'head',
-] as const;
+const LITE_TAPS = ['stage1', 'stage2', 'stage3', 'stage4', 'stage5', 'stage6', 'stage7', 'head'] as const;
 
 /** Stride of the first block of each stage; of each other block 1. */
 const STRIDES = [1, 2, 2, 2, 1, 2, 1] as const;

@@ -9,7 +9,7 @@ import type { Estimate, Evaluation, Rate, Warning } from './types.ts';
 /** More refused files than this are counted here and named in metrics.json. */
 const REFUSED_SHOWN = 20;
 
-export function tellRefused(console: Console, refused: readonly RefusedImage[]): void {
+function tellRefused(console: Console, refused: readonly RefusedImage[]): void {
   for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
     console.say(`  refused ${name}: ${reason}, ${message}`);
   if (refused.length > REFUSED_SHOWN)

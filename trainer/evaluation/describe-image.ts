@@ -1,7 +1,7 @@
 /** What is known of an image without a model: its digests and simple measures. */
 import { createHash } from 'node:crypto';
 import { UnscorableError } from '../../agent/inspect/inspection.ts';
-import type { RefusedImage } from '../data/load.ts';
+import type { LoadedImage, RefusedImage } from '../data/load.ts';
 import { decodePicture, digestOfPicture } from '../data/picture.ts';
 import type { Sample } from '../data/sample.ts';
 import { measureProperties } from './properties.ts';
@@ -18,11 +18,27 @@ export async function describeImage(
   };
 }
 
+/** An image that was read before, with the digests that it had then: its picture need not be decoded for them again. */
+export type ReadBefore = Pick<LoadedImage, 'sample' | 'sha256' | 'pictureSha256'>;
+
+export async function describeAgain(image: ReadBefore): Promise<ReferenceImage | RefusedImage> {
+  const { sample, sha256, pictureSha256 } = image;
+  const { name, group } = sample;
+  return unlessRefused(name, async () => ({
+    ...{ name, group, sha256, pictureSha256 },
+    properties: await measureProperties(await sample.read()),
+  }));
+}
+
 /** Of a good image that a model was made from. */
 export async function describeSample(sample: Sample): Promise<ReferenceImage | RefusedImage> {
   const { name, group } = sample;
+  return unlessRefused(name, async () => ({ name, group, ...(await describeImage(await sample.read())) }));
+}
+
+async function unlessRefused<T>(name: string, describe: () => Promise<T>): Promise<T | RefusedImage> {
   try {
-    return { name, group, ...(await describeImage(await sample.read())) };
+    return await describe();
   } catch (error) {
     if (!(error instanceof UnscorableError)) throw error;
     return { name, reason: error.reason, message: error.message };

@@ -6,24 +6,24 @@ import type { Manifest } from '../../config/bundle.ts';
 import type { Sample } from '../data/sample.ts';
 import { runFiles } from '../run-folder.ts';
 import { mapAtOnce, type Progress } from './at-once.ts';
-import { describeSample } from './describe-image.ts';
+import { describeAgain, describeSample, type ReadBefore } from './describe-image.ts';
 import type { Reference, ReferenceImage } from './types.ts';
 
-export type CalibrationSample = Sample & { readonly score: number | null };
+export type CalibrationImage = ReadBefore & { readonly score: number | null };
 
-/** Of samples that are at hand, as in `trainer fit`. What cannot be decoded (any more) is left out. */
+/** Of images that are at hand, as in `trainer fit`. What cannot be decoded any more is left out. */
 export async function referenceOf(
-  samples: { readonly train: readonly Sample[]; readonly calibration: readonly CalibrationSample[] },
+  given: { readonly train: readonly ReadBefore[]; readonly calibration: readonly CalibrationImage[] },
   progress: Progress,
 ): Promise<Reference> {
-  const describe = (some: readonly Sample[]) =>
-    mapAtOnce(some, describeSample, { ...progress, doing: 'describing training images' });
-  const train = await describe(samples.train);
-  const calibration = await describe(samples.calibration);
+  const describe = (some: readonly ReadBefore[]) =>
+    mapAtOnce(some, describeAgain, { ...progress, doing: 'describing training images' });
+  const train = await describe(given.train);
+  const calibration = await describe(given.calibration);
   return {
     train: train.filter((image) => 'sha256' in image),
     calibration: calibration.flatMap((image, i) =>
-      'sha256' in image ? [{ ...image, score: samples.calibration[i]!.score }] : [],
+      'sha256' in image ? [{ ...image, score: given.calibration[i]!.score }] : [],
     ),
   };
 }

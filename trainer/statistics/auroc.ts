@@ -1,15 +1,9 @@
 /** How well a score ranks poor images above good ones. */
-import { randomFor } from '../random.ts';
-import type { Interval } from './rates.ts';
-
-export interface Auroc extends Interval {
-  /** 1: every poor image above every good one; 0.5: chance; 0: the wrong way round. Never flipped. */
-  readonly value: number;
-}
 
 /**
  * Area under the ROC curve: the chance that a poor image scores higher than a good one, ties count half
  * (Mann and Whitney 1947).
+ * @returns 1: every poor image above every good one; 0.5: chance; 0: the wrong way round. Never flipped.
  */
 export function auroc(good: readonly number[], poor: readonly number[]): number {
   const all = [...good.map((s) => ({ s, poor: 0 })), ...poor.map((s) => ({ s, poor: 1 }))];
@@ -27,19 +21,6 @@ export function auroc(good: readonly number[], poor: readonly number[]): number 
     goodBelow += goodHere;
   }
   return wins / (good.length * poor.length);
-}
-
-/** With a 95 % percentile bootstrap interval (Efron 1979), good and poor images drawn again separately. */
-export function aurocWithInterval(
-  good: readonly number[],
-  poor: readonly number[],
-  seed: number,
-  resamples = 2000,
-): Auroc {
-  const random = randomFor(seed, 'bootstrap');
-  const draw = (from: readonly number[]) => from.map(() => from[Math.floor(random() * from.length)]!);
-  const values = Array.from({ length: resamples }, () => auroc(draw(good), draw(poor))).sort((a, b) => a - b);
-  return { value: auroc(good, poor), low: quantile(values, 0.025), high: quantile(values, 0.975) };
 }
 
 /** Quantile of ascending `sorted`, linear between order statistics (type 7 of Hyndman and Fan 1996). */

@@ -7,7 +7,7 @@ export interface WarningInput {
   /** The labelled test images. */
   readonly images: readonly ScoredImage[];
   readonly refused: readonly RefusedImage[];
-  readonly evaluation: Pick<Evaluation, 'auroc' | 'baselines' | 'falseAlarms'>;
+  readonly evaluation: Pick<Evaluation, 'auroc' | 'baselines' | 'falseAlarms' | 'orderedBy'>;
   readonly threshold: Threshold;
   /** As in the bundle. */
   readonly calibrationScores: readonly number[];

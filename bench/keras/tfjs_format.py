@@ -1,0 +1,35 @@
+"""Saves a Keras 2 model as TensorFlow.js reads it: the layers-model format, one shard of float32 weights.
+
+The `tensorflowjs` package, whose format this is, cannot be installed beside a current TensorFlow.
+"""
+
+import json
+from pathlib import Path
+
+
+def save_layers_model(model, folder):
+    """Writes folder/model.json and folder/weights.bin."""
+    topology = json.loads(model.to_json())
+    weights = [(weight.name.removesuffix(":0"), weight.numpy().astype("<f4")) for weight in model.weights]
+    names = [name for name, _ in weights]
+    assert len(set(names)) == len(names), "weights are found by name, so each needs its own"
+    document = {
+        "format": "layers-model",
+        "generatedBy": f"keras v{topology['keras_version']}",
+        "modelTopology": {
+            "keras_version": topology.pop("keras_version"),
+            "backend": topology.pop("backend"),
+            "model_config": topology,
+        },
+        "weightsManifest": [
+            {
+                "paths": ["weights.bin"],
+                "weights": [
+                    {"name": name, "shape": list(value.shape), "dtype": "float32"} for name, value in weights
+                ],
+            }
+        ],
+    }
+    folder = Path(folder)
+    (folder / "weights.bin").write_bytes(b"".join(value.tobytes() for _, value in weights))
+    (folder / "model.json").write_text(json.dumps(document))
