@@ -28,6 +28,8 @@ export interface LoadedImage {
   readonly height: number;
   /** uint8 `[height, width, channels]` of the preprocessing's size, with several frames `[frames, height, ...]`. */
   readonly pixels: Uint8Array;
+  /** Bytes of the file where it is a PNG of 8-bit grey and `pixels` are what it stores, unchanged; else null. */
+  readonly plainPng: number | null;
 }
 
 export interface RefusedImage {
@@ -113,7 +115,8 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
   try {
     const bytes = await read(sample);
     const { pixels, width, height } = await decode(bytes, spec, LIMITS);
-    const picture = (await pictureIn(pixels, { width, height }, bytes, spec)) ?? (await decodePicture(bytes));
+    const known = await pictureIn(pixels, { width, height }, bytes, spec);
+    const picture = known?.picture ?? (await decodePicture(bytes));
     return {
       sample,
       name: sample.name,
@@ -124,6 +127,7 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
       width,
       height,
       pixels,
+      plainPng: known?.plainPng ? bytes.length : null,
     };
   } catch (error) {
     if (!(error instanceof UnscorableError)) throw error;
@@ -137,7 +141,7 @@ async function pictureIn(
   { width, height }: { readonly width: number; readonly height: number },
   bytes: Uint8Array,
   spec: Preprocessing,
-): Promise<Picture | null> {
+): Promise<{ readonly picture: Picture; readonly plainPng: boolean } | null> {
   const changed =
     width !== spec.width ||
     height !== spec.height ||
@@ -147,15 +151,16 @@ async function pictureIn(
     spec.thresholding !== undefined;
   if (changed) return null;
   if (spec.channels === 1) {
-    const { space, depth, hasAlpha, hasProfile, orientation = 1 } = await sharp(bytes).metadata();
+    const { space, depth, hasAlpha, hasProfile, orientation = 1, format } = await sharp(bytes).metadata();
     const plain = space === 'b-w' && depth === 'uchar' && !hasAlpha && !hasProfile && orientation === 1;
     if (!plain) return null;
     const data = new Uint8Array(3 * pixels.length);
     for (let i = 0; i < pixels.length; i++) data.fill(pixels[i]!, 3 * i, 3 * i + 3);
-    return { width, height, channels: 3, data };
+    return { picture: { width, height, channels: 3, data }, plainPng: format === 'png' };
   }
   const { orientation = 1 } = await sharp(bytes).metadata();
-  return orientation === 1 ? { width, height, channels: 3, data: pixels } : null;
+  if (orientation !== 1) return null;
+  return { picture: { width, height, channels: 3, data: pixels }, plainPng: false };
 }
 
 async function read(sample: Sample): Promise<Uint8Array> {
