@@ -303,6 +303,10 @@ test('resuming on another backend is refused, or on another release of it; by de
   const release = await resumed({ library: 'onnxruntime 1.0.0' });
   assert.equal(release.code, 1);
   assert.match(release.stderr, /onnx \(onnxruntime 1\.0\.0 on the CPU\) and would go on on onnx/);
+  await writeFile(file, JSON.stringify({ ...record, format: 1, backend: undefined }));
+  const older = await fit(out, '--resume');
+  assert.equal(older.code, 1);
+  assert.match(older.stderr, /begun by another release .*format 1, this one writes 2.*another --out/);
   const same = await resumed({});
   assert.equal(same.code, 0, same.stderr);
   assert.match(same.stdout, /backend: wanted onnx, got onnx/);
