@@ -30,6 +30,8 @@ export interface LoadedImage {
   readonly pixels: Uint8Array;
   /** Bytes of the file where it is a PNG of 8-bit grey and `pixels` are what it stores, unchanged; else null. */
   readonly plainPng: number | null;
+  /** Of its first page, as stored. */
+  readonly stored: { readonly grey: boolean; readonly deeperThan8Bits: boolean };
 }
 
 export interface RefusedImage {
@@ -89,8 +91,20 @@ export function requireImages(where: string, { images, refused }: LoadedFolder):
   );
 }
 
-/** One sentence on the sizes of the images as stored: all alike, or mixed and what becomes of them. */
+/** What differs between the images as stored, in size, channels and depth, and what becomes of it. */
 export function describeSizes(images: readonly LoadedImage[], spec: Preprocessing): string {
+  const grey = images.filter(({ stored }) => stored.grey).length;
+  const deep = images.filter(({ stored }) => stored.deeperThan8Bits).length;
+  const become = spec.channels === 1 ? 'all are made grey' : 'grey is repeated to three channels';
+  const are = (count: number) => `${count} of ${images.length} images ${count === 1 ? 'is' : 'are'}`;
+  return [
+    sizesOf(images, spec),
+    ...(grey > 0 && grey < images.length ? [`${are(grey)} grey, the others in colour; ${become}.`] : []),
+    ...(deep > 0 ? [`${are(deep)} stored with more than 8 bits a channel; they are scaled to 8.`] : []),
+  ].join(' ');
+}
+
+function sizesOf(images: readonly LoadedImage[], spec: Preprocessing): string {
   const byArea = images.toSorted((a, b) => a.width * a.height - b.width * b.height);
   const say = (image: LoadedImage) => `${image.width} x ${image.height}`;
   const count = new Set(images.map(say)).size;
@@ -117,6 +131,7 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
     const { pixels, width, height } = await decode(bytes, spec, LIMITS);
     const known = await pictureIn(pixels, { width, height }, bytes, spec);
     const picture = known?.picture ?? (await decodePicture(bytes));
+    const { space, depth } = await sharp(bytes).metadata();
     return {
       sample,
       name: sample.name,
@@ -128,6 +143,7 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
       height,
       pixels,
       plainPng: known?.plainPng ? bytes.length : null,
+      stored: { grey: space === 'b-w' || space === 'grey16', deeperThan8Bits: depth !== 'uchar' },
     };
   } catch (error) {
     if (!(error instanceof UnscorableError)) throw error;
