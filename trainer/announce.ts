@@ -9,7 +9,7 @@ import type { Split } from './data/split.ts';
 import type { OpenedEncoder } from './encoders/open.ts';
 import type { Compute, Metrics, Tuning } from './metrics.ts';
 import type { LayerSummary } from './models/summary.ts';
-import { conclude } from './report/conclusion.ts';
+import { conclude, headline } from './report/conclusion.ts';
 
 /** More refused files than this are counted here and named in metrics.json. */
 const REFUSED_SHOWN = 20;
@@ -149,8 +149,9 @@ export function tellConclusion(
   files: { bundle: string; report: string },
 ): void {
   console.say('');
-  if (metrics.evaluation === null) for (const sentence of conclude(metrics)) console.say(sentence);
-  if (metrics.evaluation === null) console.say('');
+  console.say(headline(metrics)); // once more where figures of a test came between, so that it is not scrolled past
+  if (metrics.evaluation === null) for (const sentence of conclude(metrics)) console.say(`  ${sentence}`);
+  console.say('');
   console.say(`bundle: ${files.bundle} (${metrics.bundle.digest})`);
   console.say(`report: ${files.report}`);
 }

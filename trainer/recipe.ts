@@ -102,7 +102,9 @@ async function readJson(file: string): Promise<unknown> {
 function validate(content: unknown, source: string): Recipe {
   const result = recipeSchema.safeParse(content);
   if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  const { issues } = result.error;
+  // Of a mistyped key, not that the right one is missing.
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
   const at = (path: readonly PropertyKey[]) =>
     path.reduce<unknown>((node, part) => (node as Record<PropertyKey, unknown> | undefined)?.[part], content);
   if (issue.code === 'unrecognized_keys') {

@@ -8,9 +8,12 @@ import { writeAtomically } from '../convert/files.ts';
 import type { SelectedBackend } from './backend/select.ts';
 import { TrainerError } from './error.ts';
 
+/** Of `run.json`; 1 did not name the backend. */
+export const FORMAT = 2;
+
 /** What decided a run, as typed and as resolved; `--resume` starts from it. */
 export interface RunRecord {
-  readonly format: 1;
+  readonly format: typeof FORMAT;
   readonly recipe: Recipe;
   readonly seed: number;
   /** What TensorFlow.js ran on. */
@@ -47,7 +50,12 @@ export async function openRunFolder(folder: string, resume: boolean): Promise<Ru
         { cause },
       );
     });
-    return JSON.parse(text) as RunRecord;
+    const record: RunRecord = JSON.parse(text);
+    if (record.format !== FORMAT)
+      throw new TrainerError(
+        `The run in ${folder} was begun by another release of the trainer (run.json has format ${record.format}, this one writes ${FORMAT}). Start again with another --out.`,
+      );
+    return record;
   }
   for (const file of Object.values(files))
     if (await exists(file))

@@ -24,6 +24,7 @@ import type { Metrics } from './metrics.ts';
 import { takePictures } from './report/pictures.ts';
 import { renderReport } from './report/report.ts';
 import {
+  FORMAT,
   fingerprintOf,
   openRunFolder,
   requireSameBackend,
@@ -86,7 +87,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   const backend = await selectBackend({ wanted, cache, threads });
   const { got, why, device, library } = backend;
   console.say(describeBackend(backend));
-  const record = { format: 1, recipe, seed, backend: { got, library, device } } as const;
+  const record = { format: FORMAT, recipe, seed, backend: { got, library, device } } as const;
   if (before !== null) requireSameBackend(before.backend, record.backend);
   await writeJson(files.record, record);
   await writeJson(files.split, sides);

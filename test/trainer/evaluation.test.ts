@@ -6,6 +6,7 @@ import test, { type TestContext } from 'node:test';
 import sharp from 'sharp';
 import { loadInspector } from '../../agent/inspect/inspect.ts';
 import { judge } from '../../agent/inspect/judge.ts';
+import { idxSamples } from '../../trainer/data/idx.ts';
 import { loadSamples } from '../../trainer/data/load.ts';
 import type { LabelledSample } from '../../trainer/data/sample.ts';
 import { measureBaselines } from '../../trainer/evaluation/baselines.ts';
@@ -399,4 +400,26 @@ test('a reference keeps sides, scores and digests, describes as a run folder is 
   files.set('a', files.get('b')!);
   const again = await referenceOf({ train: [a!], calibration: [] }, progress);
   assert.equal(again.train[0]!.pictureSha256, a!.pictureSha256, 'the picture that the model was made from');
+});
+
+test('a digit that is at hand as it is stored is described from memory as from its file', async (t) => {
+  const file = path.join(await temporary(t), 'train-images-idx3-ubyte');
+  const [count, side] = [6, 28];
+  const head = Buffer.alloc(16);
+  for (const [i, v] of [0x803, count, side, side].entries()) head.writeUInt32BE(v, 4 * i);
+  const random = randomFor(1, 'digits');
+  const blob = (x: number, y: number) => Math.max(0, 255 - 30 * Math.hypot(x - 28 * random(), y - 14));
+  const digits = Uint8Array.from({ length: count * side * side }, (_, i) =>
+    blob(i % side, Math.floor(i / side) % side),
+  );
+  await writeFile(file, Buffer.concat([head, digits]));
+  const samples = await idxSamples(file);
+  const { images } = await loadSamples(samples, (await loadRecipe('mnist', [])).input, progress);
+  assert.ok(images.every(({ plainPng }) => plainPng !== null));
+  const unreadable = images.map((image) => ({ ...image, sample: { ...image.sample, read: assert.fail } }));
+  const memory = await referenceOf({ train: unreadable, calibration: [] }, progress);
+  const files = await findReference(samples, null, progress);
+  assert.deepEqual(memory.train, files.reference!.train);
+  const { images: changed } = await loadSamples(samples, (await loadRecipe('malaria', [])).input, progress);
+  assert.ok(changed.every(({ plainPng }) => plainPng === null));
 });

@@ -12,6 +12,7 @@ import { registerOnnxBackend } from '../../convert/backend.ts';
 import { modelFiles } from '../../convert/files.ts';
 import { LIMITS } from '../../trainer/data/load.ts';
 import type { Metrics } from '../../trainer/metrics.ts';
+import { headline } from '../../trainer/report/conclusion.ts';
 import { drawGood, drawPoor, run, SMALL, temporary } from './launcher.ts';
 
 /** One run that most tests look at: 40 good images, tested on 8 good and 8 poor ones. */
@@ -66,6 +67,18 @@ test('a run says first what it found, refused, split and got, then the layers, t
     assert.notEqual(found, -1, `${pattern} is missing or too early in:\n${said}`);
     at += found;
   }
+});
+
+test('the answer in one line stands right before the files, whether it was tested or not', async () => {
+  const line = headline(await metricsOf(runFolder));
+  assert.match(line, /^It /);
+  assert.equal(said.split(`\n${line}\n`).length, 3, 'above the figures and below them');
+  assert.ok(said.includes(`\n${line}\n\nbundle: `), said.slice(-600));
+  const ended = await fit(path.join(folder, 'untested'), '--epochs=1');
+  assert.match(
+    ended.stdout,
+    /\nTrained and calibrated, not yet tested on poor captures\n {2}Of 100 good captures at most 10 .*\n {2}.*\n {2}.*\n\nbundle: /,
+  );
 });
 
 test('the bundle proves itself, and its calibration scores are those of its calibration images', async () => {
@@ -290,6 +303,10 @@ test('resuming on another backend is refused, or on another release of it; by de
   const release = await resumed({ library: 'onnxruntime 1.0.0' });
   assert.equal(release.code, 1);
   assert.match(release.stderr, /onnx \(onnxruntime 1\.0\.0 on the CPU\) and would go on on onnx/);
+  await writeFile(file, JSON.stringify({ ...record, format: 1, backend: undefined }));
+  const older = await fit(out, '--resume');
+  assert.equal(older.code, 1);
+  assert.match(older.stderr, /begun by another release .*format 1, this one writes 2.*another --out/);
   const same = await resumed({});
   assert.equal(same.code, 0, same.stderr);
   assert.match(same.stdout, /backend: wanted onnx, got onnx/);

@@ -28,7 +28,9 @@ function image(
   const uniform = randomFor(1, 'thumbnail', picture);
   const thumbnail = Uint8Array.from({ length: 1024 }, () => 256 * uniform());
   const sample = { name, path: name, group, read: async () => new Uint8Array() };
-  return { sample, name, ...keys, thumbnail, width: 8, height: 8, pixels: new Uint8Array(192) };
+  const size = { width: 8, height: 8, pixels: new Uint8Array(192), plainPng: null };
+  const stored = { grey: false, deeperThan8Bits: false };
+  return { sample, name, ...keys, thumbnail, ...size, stored };
 }
 
 const distinct = (count: number) => Array.from({ length: count }, (_, i) => image(`${i}.png`, `${i}`));

@@ -25,12 +25,9 @@ export async function findFiles(folder: string, except: readonly string[] = []):
     const real = await realpath(directory);
     if (entered.has(real)) return; // a link in a circle, or one of `except`
     entered.add(real);
-    const entries = await readdir(directory, { withFileTypes: true });
-    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-    for (const entry of entries) {
-      if (entry.name.startsWith('.')) continue;
-      const child = path.join(directory, entry.name);
-      const name = prefix + entry.name;
+    for (const entry of await namesIn(directory)) {
+      const child = path.join(directory, entry);
+      const name = prefix + entry;
       if (await isFolder(child)) await enter(child, `${name}/`);
       else files.push({ path: child, name });
     }
@@ -54,8 +51,22 @@ export async function samplesIn(given: string, except: readonly string[] = []): 
 
 /** IDX files of images directly in `folder`, sorted. */
 export async function idxFilesIn(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => isIdxName(name) && !name.startsWith('.'));
-  return names.sort().map((name) => path.join(folder, name));
+  const names = (await namesIn(folder)).filter(isIdxName);
+  return names.map((name) => path.join(folder, name));
+}
+
+/**
+ * What lies directly in `folder`, sorted, without hidden files.
+ * @throws TrainerError when the folder cannot be read.
+ */
+export async function namesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    throw new TrainerError(
+      `The folder ${folder} cannot be read (${cause.code}). Allow it to be read, or give another folder of images.`,
+      { cause },
+    );
+  });
+  return names.filter((name) => !name.startsWith('.')).sort();
 }
 
 export function fileSample(file: FoundFile): Sample {

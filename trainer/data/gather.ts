@@ -1,9 +1,8 @@
 /** All images of a run: those that train, and labelled ones, wherever the user has them. */
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Recipe } from '../../config/recipe.ts';
 import { TrainerError } from '../error.ts';
-import { isFolder, requireFolder } from './find.ts';
+import { isFolder, namesIn, requireFolder } from './find.ts';
 import { groupByName } from './groups.ts';
 import { isGoodName } from './kinds.ts';
 import { labelledFrom, splitLabelled } from './labelled.ts';
@@ -77,9 +76,8 @@ async function named({ test, good, bad, csv }: GivenLabels): Promise<Labels | nu
 /** The folders of a test folder: good ones by their name, all others each a kind of anomaly. */
 async function kindsIn(test: string): Promise<{ good: string[]; bad: { name: string; folder: string }[] }> {
   await requireFolder(test);
-  const names = (await readdir(test)).filter((name) => !name.startsWith('.')).sort();
   const folders: { name: string; folder: string }[] = [];
-  for (const name of names) {
+  for (const name of await namesIn(test)) {
     const folder = path.join(test, name);
     if (await isFolder(folder)) folders.push({ name, folder });
   }

@@ -1,7 +1,6 @@
 /** The layouts of folders that data sets come in. */
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { fileSample, findFiles, idxFilesIn, isFolder, requireFolder, samplesIn } from './find.ts';
+import { fileSample, findFiles, idxFilesIn, isFolder, namesIn, requireFolder, samplesIn } from './find.ts';
 import { idxSamples, isIdxName } from './idx.ts';
 import { asGood, asPoor, isGoodName, kindsInNames } from './kinds.ts';
 import type { LabelledSample, Sample } from './sample.ts';
@@ -133,8 +132,7 @@ async function within(given: string, folder: string): Promise<Sample[]> {
 
 async function foldersIn(folder: string): Promise<string[]> {
   const found: string[] = [];
-  for (const name of (await readdir(folder)).sort())
-    if (!name.startsWith('.') && (await isFolder(path.join(folder, name)))) found.push(name);
+  for (const name of await namesIn(folder)) if (await isFolder(path.join(folder, name))) found.push(name);
   return found;
 }
 

@@ -28,6 +28,10 @@ export interface LoadedImage {
   readonly height: number;
   /** uint8 `[height, width, channels]` of the preprocessing's size, with several frames `[frames, height, ...]`. */
   readonly pixels: Uint8Array;
+  /** Bytes of the file where it is a PNG of 8-bit grey and `pixels` are what it stores, unchanged; else null. */
+  readonly plainPng: number | null;
+  /** Of its first page, as stored. */
+  readonly stored: { readonly grey: boolean; readonly deeperThan8Bits: boolean };
 }
 
 export interface RefusedImage {
@@ -87,8 +91,20 @@ export function requireImages(where: string, { images, refused }: LoadedFolder):
   );
 }
 
-/** One sentence on the sizes of the images as stored: all alike, or mixed and what becomes of them. */
+/** What differs between the images as stored, in size, channels and depth, and what becomes of it. */
 export function describeSizes(images: readonly LoadedImage[], spec: Preprocessing): string {
+  const grey = images.filter(({ stored }) => stored.grey).length;
+  const deep = images.filter(({ stored }) => stored.deeperThan8Bits).length;
+  const become = spec.channels === 1 ? 'all are made grey' : 'grey is repeated to three channels';
+  const are = (count: number) => `${count} of ${images.length} images ${count === 1 ? 'is' : 'are'}`;
+  return [
+    sizesOf(images, spec),
+    ...(grey > 0 && grey < images.length ? [`${are(grey)} grey, the others in colour; ${become}.`] : []),
+    ...(deep > 0 ? [`${are(deep)} stored with more than 8 bits a channel; they are scaled to 8.`] : []),
+  ].join(' ');
+}
+
+function sizesOf(images: readonly LoadedImage[], spec: Preprocessing): string {
   const byArea = images.toSorted((a, b) => a.width * a.height - b.width * b.height);
   const say = (image: LoadedImage) => `${image.width} x ${image.height}`;
   const count = new Set(images.map(say)).size;
@@ -113,7 +129,9 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
   try {
     const bytes = await read(sample);
     const { pixels, width, height } = await decode(bytes, spec, LIMITS);
-    const picture = (await pictureIn(pixels, { width, height }, bytes, spec)) ?? (await decodePicture(bytes));
+    const known = await pictureIn(pixels, { width, height }, bytes, spec);
+    const picture = known?.picture ?? (await decodePicture(bytes));
+    const { space, depth } = await sharp(bytes).metadata();
     return {
       sample,
       name: sample.name,
@@ -124,6 +142,8 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
       width,
       height,
       pixels,
+      plainPng: known?.plainPng ? bytes.length : null,
+      stored: { grey: space === 'b-w' || space === 'grey16', deeperThan8Bits: depth !== 'uchar' },
     };
   } catch (error) {
     if (!(error instanceof UnscorableError)) throw error;
@@ -137,7 +157,7 @@ async function pictureIn(
   { width, height }: { readonly width: number; readonly height: number },
   bytes: Uint8Array,
   spec: Preprocessing,
-): Promise<Picture | null> {
+): Promise<{ readonly picture: Picture; readonly plainPng: boolean } | null> {
   const changed =
     width !== spec.width ||
     height !== spec.height ||
@@ -147,15 +167,16 @@ async function pictureIn(
     spec.thresholding !== undefined;
   if (changed) return null;
   if (spec.channels === 1) {
-    const { space, depth, hasAlpha, hasProfile, orientation = 1 } = await sharp(bytes).metadata();
+    const { space, depth, hasAlpha, hasProfile, orientation = 1, format } = await sharp(bytes).metadata();
     const plain = space === 'b-w' && depth === 'uchar' && !hasAlpha && !hasProfile && orientation === 1;
     if (!plain) return null;
     const data = new Uint8Array(3 * pixels.length);
     for (let i = 0; i < pixels.length; i++) data.fill(pixels[i]!, 3 * i, 3 * i + 3);
-    return { width, height, channels: 3, data };
+    return { picture: { width, height, channels: 3, data }, plainPng: format === 'png' };
   }
   const { orientation = 1 } = await sharp(bytes).metadata();
-  return orientation === 1 ? { width, height, channels: 3, data: pixels } : null;
+  if (orientation !== 1) return null;
+  return { picture: { width, height, channels: 3, data: pixels }, plainPng: false };
 }
 
 async function read(sample: Sample): Promise<Uint8Array> {

@@ -4,8 +4,8 @@ import { UnscorableError } from '../../agent/inspect/inspection.ts';
 import type { LoadedImage, RefusedImage } from '../data/load.ts';
 import { decodePicture, digestOfPicture } from '../data/picture.ts';
 import type { Sample } from '../data/sample.ts';
-import { measureProperties } from './properties.ts';
-import type { ReferenceImage } from './types.ts';
+import { measurePlainPng, measureProperties, WORKING_SIDE } from './properties.ts';
+import type { Properties, ReferenceImage } from './types.ts';
 
 /** Of the content of an image file. @throws UnscorableError when it cannot be decoded. */
 export async function describeImage(
@@ -19,15 +19,24 @@ export async function describeImage(
 }
 
 /** An image that was read before, with the digests that it had then: its picture need not be decoded for them again. */
-export type ReadBefore = Pick<LoadedImage, 'sample' | 'sha256' | 'pictureSha256'>;
+export type ReadBefore = Pick<
+  LoadedImage,
+  'sample' | 'sha256' | 'pictureSha256' | 'pixels' | 'width' | 'height' | 'plainPng'
+>;
 
 export async function describeAgain(image: ReadBefore): Promise<ReferenceImage | RefusedImage> {
   const { sample, sha256, pictureSha256 } = image;
   const { name, group } = sample;
   return unlessRefused(name, async () => ({
     ...{ name, group, sha256, pictureSha256 },
-    properties: await measureProperties(await sample.read()),
+    properties: await measureAgain(image),
   }));
+}
+
+async function measureAgain({ sample, pixels, width, height, plainPng }: ReadBefore): Promise<Properties> {
+  if (plainPng !== null && Math.max(width, height) <= WORKING_SIDE)
+    return measurePlainPng({ pixels, width, height }, plainPng);
+  return measureProperties(await sample.read());
 }
 
 /** Of a good image that a model was made from. */
