@@ -36,13 +36,18 @@ export function tellImages(
   console.say(`sizes: ${sizes}`);
 }
 
-export function tellSplit(console: Console, split: Split, { input }: Recipe, seed: number): void {
-  const { train, validation, calibration, folds, duplicates, groups } = split;
+export function tellSplit(
+  console: Console,
+  split: Split,
+  { input, split: { folds } }: Recipe,
+  seed: number,
+): void {
+  const { train, validation, calibration, duplicates, groups } = split;
   const copies = duplicates.length === 0 ? '' : `, ${duplicates.length} left out as copies`;
   const sides =
-    folds === null
+    folds === undefined
       ? `${train.length} train, ${validation.length} choose the epoch, ${calibration.length} set the threshold`
-      : `${train.length} train in ${folds.length} folds, and set the threshold as scored by models that did not see their fold`;
+      : `${train.length} train in ${folds} folds, and set the threshold as scored by models that did not see their fold`;
   console.say(`split (seed ${seed}): ${sides}${copies}`);
   console.say(`groups: ${groups.description}`);
   const frames = input.frames === 1 ? '' : `, ${input.frames} frames`;
@@ -58,6 +63,14 @@ function inputSteps({ crop, stretch, thresholding }: Recipe['input']): string {
     ...(thresholding === undefined ? [] : [`black and white (${thresholding.method} threshold)`]),
   ];
   return steps.length === 0 ? '' : `, ${steps.join(', ')}`;
+}
+
+/** `groups`: of which no two images are ever in different folds; `siblings`: pairs found by their features. */
+export function tellSiblings(console: Console, images: number, groups: number, siblings: number): void {
+  if (siblings === 0) return;
+  console.say(
+    `siblings: ${images} images form ${groups} groups within which they are far more alike than images are otherwise, as one subject captured again is; a group is never in two folds`,
+  );
 }
 
 export function tellEncoder(console: Console, { origin, tap, notes, outputShape }: OpenedEncoder): void {

@@ -211,13 +211,13 @@ async function readTuning(
 
 /** What test images are compared with, to find leaks and shifts. */
 async function describeTraining(
-  { train, validation, calibration, folds }: Split,
+  { train, validation, calibration }: Split,
   { images }: Calibration,
   { stop }: RunOptions,
   console: Console,
 ): Promise<Reference> {
   const scores = new Map(images.map(({ name, score }) => [name, score]));
-  const trained = folds === null ? [...train, ...validation] : []; // all of them calibrate, too
+  const trained = train === calibration ? [] : [...train, ...validation];
   const count = trained.length + calibration.length;
   const bar = timedBar(console, 'describing training images', count);
   return referenceOf(

@@ -4,15 +4,17 @@ import * as announce from './announce.ts';
 import type { EpochRecord } from './checkpoint.ts';
 import { measureCompute } from './compute.ts';
 import type { Console } from './console.ts';
+import { divideIntoFolds } from './data/folds.ts';
 import { STEPS } from './detectors/autoencoder.ts';
 import { timedBar } from './evaluation/progress.ts';
 import type { LayerSummary } from './models/summary.ts';
 import type { Trained, TrainOptions } from './train.ts';
-import { describeImages } from './voices/describe.ts';
+import { type DescribedImages, type DescribedVoice, describeImages } from './voices/describe.ts';
 import { exportVoices } from './voices/export.ts';
 import { type FittedVoices, fitVoices } from './voices/fit.ts';
 import { MAP } from './voices/map.ts';
 import type { VoicesModel } from './voices/names.ts';
+import { findSiblings } from './voices/siblings.ts';
 import { STATISTICS } from './voices/statistics.ts';
 import { watchTraining } from './watch-training.ts';
 
@@ -25,8 +27,14 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
   const run = { threads, signal: stop, onImage: looking.onImage };
   const described = await describeImages(recipe, images, seed, run).finally(looking.end);
 
-  const indexOf = new Map(images.map((image, i) => [image, i]));
-  const folds = split.folds!.map((fold) => fold.map((image) => indexOf.get(image)!));
+  const siblings = await findSiblings(spread(described));
+  const { folds, groups } = divideIntoFolds(
+    images.map((image, i) => image.sample.group ?? split.groupOf.get(image) ?? `#${i}`),
+    siblings,
+    recipe.split.folds!, // required by checkModel
+    seed,
+  );
+  announce.tellSiblings(console, images.length, groups, siblings.length);
   const crossing = timedBar(
     console,
     `training without each of ${folds.length} folds`,
@@ -68,11 +76,21 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
   announce.tellCompute(console, parameters, compute);
   return {
     ...{ graph, training },
-    unseen: fitted.without.map((voices, k) => ({ graph: exportVoices(voices), images: split.folds![k]! })),
+    unseen: fitted.without.map((voices, k) => ({
+      graph: exportVoices(voices),
+      images: folds[k]!.map((i) => images[i]!),
+    })),
     model: { parameters, layers, compute },
     encoder: null,
     measurements: { voices: fitted.all.voices.map(({ name }) => name), statistics: STATISTICS },
   };
+}
+
+/** Of the voice `energy`, which tells siblings best, or else of the one with the most features. */
+function spread({ voices }: DescribedImages): readonly Float32Array[] {
+  const width = ({ features }: DescribedVoice) => features[0]!.length;
+  const widest = voices.toSorted((a, b) => width(b) - width(a))[0]!;
+  return (voices.find(({ name }) => name === 'energy') ?? widest).features;
 }
 
 const trained = ({ model }: { readonly model: VoicesModel }): number =>

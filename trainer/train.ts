@@ -13,7 +13,7 @@ import { trainVoices } from './train-voices.ts';
 export interface TrainOptions {
   readonly recipe: Recipe;
   readonly seed: number;
-  readonly split: Pick<Split, 'train' | 'validation' | 'calibration' | 'folds'>;
+  readonly split: Pick<Split, 'train' | 'validation' | 'calibration' | 'groupOf'>;
   /** Told after every epoch, used for nothing. */
   readonly labelled: { readonly good: readonly Picture[]; readonly poor: readonly Picture[] } | null;
   /** Folder of the trained TensorFlow.js model. */

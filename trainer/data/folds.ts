@@ -2,17 +2,48 @@
 import { smallestAlpha } from '../../agent/inspect/threshold.ts';
 import type { ThresholdRule } from '../../config/threshold.ts';
 import { TrainerError } from '../error.ts';
+import { randomFor, shuffled } from '../random.ts';
 import { calibrationNeeded } from './needed.ts';
 
+export interface Folds {
+  /** Indices of the images of each fold; fewer folds than asked for where there are fewer groups. */
+  readonly folds: readonly (readonly number[])[];
+  /** How many groups there are. */
+  readonly groups: number;
+}
+
 /**
- * `count` folds of nearly equal size, or fewer when there are fewer groups. Whole groups, the largest first, each to the
- * fold that has the fewest by then.
+ * Folds of nearly equal size. Images of one key, and the two of each pair, belong together, and never lie in two folds:
+ * the largest groups first, each goes to the fold that has the fewest by then.
  */
-export function fillFolds<T>(groups: readonly (readonly T[])[], count: number): T[][] {
-  const folds: T[][] = Array.from({ length: Math.min(count, groups.length) }, () => []);
+export function divideIntoFolds(
+  keys: readonly string[],
+  pairs: readonly (readonly [number, number])[],
+  count: number,
+  seed: number,
+): Folds {
+  const parents = [...keys.keys()];
+  const root = (i: number): number => {
+    let at = i;
+    while (parents[at] !== at) at = parents[at]!;
+    parents[i] = at;
+    return at;
+  };
+  const join = (a: number, b: number) => {
+    const [p, q] = [root(a), root(b)];
+    parents[Math.max(p, q)] = Math.min(p, q);
+  };
+  const first = new Map<string, number>();
+  for (const [i, key] of keys.entries()) {
+    if (first.has(key)) join(i, first.get(key)!);
+    else first.set(key, i);
+  }
+  for (const [a, b] of pairs) join(a, b);
+  const groups = shuffled([...Map.groupBy(keys.keys(), root).values()], randomFor(seed, 'folds'));
+  const folds: number[][] = Array.from({ length: Math.min(count, groups.length) }, () => []);
   for (const group of groups.toSorted((a, b) => b.length - a.length))
     folds.reduce((least, fold) => (fold.length < least.length ? fold : least)).push(...group);
-  return folds;
+  return { folds, groups: groups.length };
 }
 
 /** @throws TrainerError when `images` distinct images are too few for the alpha of the threshold's rule. */

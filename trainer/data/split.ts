@@ -1,22 +1,22 @@
-/** Divides distinct good images: those that train, choose the epoch and set the threshold, or folds that do it all. */
+/** Divides distinct good images: those that train, that choose the epoch, that set the threshold; or all for all. */
 import { createHash } from 'node:crypto';
 import { smallestAlpha } from '../../agent/inspect/threshold.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { TrainerError } from '../error.ts';
 import { randomFor, shuffled } from '../random.ts';
-import { fillFolds, requireForFolds } from './folds.ts';
+import { requireForFolds } from './folds.ts';
 import { type Grouping, groupImages } from './groups.ts';
 import type { LoadedImage } from './load.ts';
 import { calibrationNeeded } from './needed.ts';
 
-export type Side = 'train' | 'validation' | 'calibration';
+const SIDES = ['train', 'validation', 'calibration'] as const;
+export type Side = (typeof SIDES)[number];
 
+/** In cross-validation all images train and all calibrate: `train` and `calibration` are one and the same list. */
 export interface Split {
   readonly train: readonly LoadedImage[];
   readonly validation: readonly LoadedImage[];
   readonly calibration: readonly LoadedImage[];
-  /** All images once more, for cross-validation: then all train, and all calibrate. null: three sides. */
-  readonly folds: readonly (readonly LoadedImage[])[] | null;
   /** Copies of an image that is on one of the sides: left out, so that no picture counts twice. */
   readonly duplicates: readonly { readonly image: LoadedImage; readonly copyOf: string }[];
   /** Which images belong together. */
@@ -73,7 +73,7 @@ function divide(
   images: number,
   duplicates: number,
   recipe: Pick<Recipe, 'split' | 'threshold'>,
-): Pick<Split, Side | 'folds'> {
+): Pick<Split, Side> {
   const copies = duplicates > 0 ? ` (${duplicates} more are copies of them)` : '';
   if (images < FEWEST)
     throw new TrainerError(
@@ -82,11 +82,11 @@ function divide(
   const { split, threshold } = recipe;
   if (split.folds === undefined) {
     const counts = countSides(images, copies, recipe);
-    return { ...fillSides(groups, counts, calibrationNeeded(threshold)), folds: null };
+    return fillSides(groups, counts, calibrationNeeded(threshold));
   }
   requireForFolds(images, copies, threshold);
   const all = groups.flat();
-  return { train: all, validation: [], calibration: all, folds: fillFolds(groups, split.folds) };
+  return { train: all, validation: [], calibration: all };
 }
 
 /**
@@ -132,17 +132,14 @@ function requireGroups(groups: number, images: number, duplicates: number): void
 
 /** The file `split.json`: which image is on which side. */
 export function describeSplit(split: Split, seed: number): unknown {
-  const entry = (side: Side, fold: number | null) => (image: LoadedImage) => ({
+  const entry = (side: Side) => (image: LoadedImage) => ({
     name: image.name,
     sha256: image.sha256,
     side,
-    ...(fold !== null && { fold }),
     group: image.sample.group ?? split.groupOf.get(image) ?? null,
   });
-  const sides =
-    split.folds === null
-      ? (['train', 'validation', 'calibration'] as const).flatMap((s) => split[s].map(entry(s, null)))
-      : split.folds.flatMap((fold, k) => fold.map(entry('calibration', k + 1)));
+  const used = split.train === split.calibration ? (['calibration'] as const) : SIDES;
+  const sides = used.flatMap((side) => split[side].map(entry(side)));
   return {
     format: 1,
     seed,

@@ -49,7 +49,7 @@ function trainingFacts({ data, backend, training, recipe }: Metrics): Html {
       'Split',
       recipe.split.folds === undefined
         ? `${data.train} train, ${data.validation} choose the epoch, ${data.calibration} set the threshold (split.json names them)`
-        : `${data.train} train, and set the threshold as scored by models that did not see them (split.json names their folds)`,
+        : `${data.train} train, and set the threshold as scored in ${recipe.split.folds} folds by models that did not see them`,
     ),
     data.sizes === null
       ? null
