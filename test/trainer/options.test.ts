@@ -80,7 +80,13 @@ const INPUT = ['--set', 'input.width=32', '--set', 'input.height=32'];
 /** Trains on `data`, then has the agent score its test images: as the evaluation of the run did, or this fails. */
 async function fit(name: string, data: string, options: readonly string[]): Promise<Outcome> {
   const [source, out] = [path.join(folder, data), path.join(folder, 'runs', name)];
-  const small = ['--backend=onnx', '--epochs=2', '--batch=8', '--set=threshold.rule=mean-std'];
+  const small = [
+    '--backend=onnx',
+    '--recipe=fundus',
+    '--epochs=2',
+    '--batch=8',
+    '--set=threshold.rule=mean-std',
+  ];
   const ended = await run('trainer', ['fit', source, '--out', out, ...small, ...options]);
   assert.equal(ended.code, 0, ended.stderr);
   const metrics: Metrics = JSON.parse(await readFile(path.join(out, 'metrics.json'), 'utf8'));
