@@ -7,6 +7,7 @@ import { nearest } from '../config/nearest.ts';
 import { cacheFolder } from '../trainer/backend/find.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
 import { delivery } from './delivery.ts';
+import { detectors } from './detectors.ts';
 import { encoders } from './encoders.ts';
 import { keras } from './keras.ts';
 import { latency } from './latency.ts';
@@ -15,7 +16,7 @@ import { systems } from './systems.ts';
 import { formatTable } from './table.ts';
 import { training } from './training.ts';
 
-const BENCHES: readonly Bench[] = [training, parity, latency, delivery, encoders, systems, keras];
+const BENCHES: readonly Bench[] = [training, parity, latency, delivery, encoders, systems, detectors, keras];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
