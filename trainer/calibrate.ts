@@ -48,6 +48,8 @@ export async function calibrate(
   graph: Uint8Array,
   options: {
     readonly recipe: Recipe;
+    /** Groups that the calibration images form. */
+    readonly groups: number;
     /** Calibration images, with graphs that did not see them. */
     readonly unseen: readonly { readonly graph: Uint8Array; readonly images: readonly LoadedImage[] }[];
     readonly golden: readonly Buffer[];
@@ -79,6 +81,7 @@ export async function calibrate(
       ...blank,
       calibration: {
         scores,
+        ...(options.groups < scores.length && { groups: options.groups }),
         ...valuesOf(blank, unseen),
         mapAlarm: Math.max(quantile(peaks, 0.95), Number.EPSILON),
       },
@@ -173,14 +176,14 @@ async function scoreGolden(png: Buffer, scorer: Scorer, recipe: Recipe) {
 /** What a threshold means for good captures like those it was calibrated on. */
 export function whatItMeans({
   threshold,
-  calibration: { scores },
+  calibration: { scores, groups = scores.length },
 }: Pick<Manifest, 'threshold' | 'calibration'>): Pick<Calibration, 'falseAlarms' | 'called'> {
   const { rule } = threshold;
   const n = scores.length;
   return {
     falseAlarms:
       rule.rule === 'conformal'
-        ? { promised: rule.alpha, ...falseAlarmRange(conformalCount(rule.alpha, n), n) }
+        ? { promised: rule.alpha, ...falseAlarmRange(conformalCount(rule.alpha, n), n, groups) }
         : null,
     called: scores.filter((score) => judge(score, threshold, scores).verdict === 'review').length,
   };
