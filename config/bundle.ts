@@ -106,6 +106,16 @@ export const manifest = z.strictObject({
       .nullable()
       .default(null)
       .describe('The pretrained encoder that the graph holds; null: none.'),
+    recalibration: z
+      .strictObject({
+        images: z.int().min(1).describe('Good images that the calibration now comes from.'),
+        digest: z.string().describe('SHA-256 over the sorted content hashes of these images.'),
+        from: z.string().describe('Digest of the bundle that was recalibrated; the weights are its own.'),
+      })
+      .optional()
+      .describe(
+        'Calibration and threshold come from other images than `data` tells, such as those of another site.',
+      ),
   }),
 });
 
