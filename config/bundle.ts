@@ -63,6 +63,13 @@ export const manifest = z.strictObject({
       .array(z.number())
       .min(1)
       .describe('Scores of good images that training never saw, ascending, through the device code path.'),
+    groups: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'Groups that those images form (a patient, one picture saved twice); default: each stands alone.',
+      ),
     voices: calibrationValues.describe('Values of each voice on those images, ascending.'),
     statistics: calibrationValues.describe('Values of each statistic on those images, ascending.'),
     mapAlarm: z

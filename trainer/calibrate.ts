@@ -48,6 +48,8 @@ export async function calibrate(
   graph: Uint8Array,
   options: {
     readonly recipe: Recipe;
+    /** Groups that the calibration images form. */
+    readonly groups: number;
     /** Calibration images, with graphs that did not see them. */
     readonly unseen: readonly { readonly graph: Uint8Array; readonly images: readonly LoadedImage[] }[];
     readonly golden: readonly Buffer[];
@@ -77,7 +79,10 @@ export async function calibrate(
         : { lower: null, upper: tuning.chosen.threshold };
     const bundle = makeBundle(graph, {
       ...blank,
-      calibration,
+      calibration: {
+        ...calibration,
+        ...(options.groups < scores.length && { groups: options.groups }),
+      },
       threshold: { rule: recipe.threshold, ...bounds, revision: 1 },
       golden: {
         tolerance: GOLDEN_TOLERANCE,
@@ -190,14 +195,14 @@ async function scoreGolden(png: Buffer, scorer: Scorer, recipe: Recipe) {
 /** What a threshold means for good captures like those it was calibrated on. */
 export function whatItMeans({
   threshold,
-  calibration: { scores },
+  calibration: { scores, groups = scores.length },
 }: Pick<Manifest, 'threshold' | 'calibration'>): Pick<Calibration, 'falseAlarms' | 'called'> {
   const { rule } = threshold;
   const n = scores.length;
   return {
     falseAlarms:
       rule.rule === 'conformal'
-        ? { promised: rule.alpha, ...falseAlarmRange(conformalCount(rule.alpha, n), n) }
+        ? { promised: rule.alpha, ...falseAlarmRange(conformalCount(rule.alpha, n), n, groups) }
         : null,
     called: scores.filter((score) => judge(score, threshold, scores).verdict === 'review').length,
   };

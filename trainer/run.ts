@@ -91,7 +91,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   if (before !== null) requireSameBackend(before.backend, record.backend);
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
-  const { graph, unseen, training, model, encoder, measurements } = await train(
+  const { graph, unseen, groups, training, model, encoder, measurements } = await train(
     {
       ...{ recipe, seed, split, labelled, threads },
       modelFolder: files.model,
@@ -119,6 +119,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   } = await calibrate(graph, {
     recipe,
     unseen,
+    groups,
     tuning,
     golden: await makeGoldenImages(split.train, recipe.input, seed),
     provenance: {

@@ -3,6 +3,7 @@ import { modelFiles } from '../convert/files.ts';
 import * as announce from './announce.ts';
 import { measureCompute } from './compute.ts';
 import type { Console } from './console.ts';
+import { countGroups } from './data/groups.ts';
 import { meanColour } from './data/load.ts';
 import { openEncoder, openTaps } from './encoders/open.ts';
 import { TrainerError } from './error.ts';
@@ -67,6 +68,7 @@ export async function trainAutoencoder(options: TrainOptions, console: Console):
     model: { parameters, layers, compute },
     measurements: null,
     unseen: [{ graph, images: split.calibration }],
+    groups: countGroups(split.calibration, split.groupOf),
     encoder: encoder?.origin ?? (recipe.residual === 'perceptual' ? perceptual!.origin : null),
   };
 }

@@ -75,7 +75,7 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   announce.tellCompute(console, parameters, compute);
   return {
-    ...{ graph, training },
+    ...{ graph, training, groups },
     unseen: fitted.without.map((voices, k) => ({
       graph: exportVoices(voices),
       images: folds[k]!.map((i) => images[i]!),

@@ -30,6 +30,8 @@ export interface Trained {
   readonly graph: Uint8Array;
   /** By what the calibration images are scored: the graph, or in cross-validation one that did not see them. */
   readonly unseen: readonly { readonly graph: Uint8Array; readonly images: readonly LoadedImage[] }[];
+  /** Groups that the calibration images form. */
+  readonly groups: number;
   readonly training: Metrics['training'];
   readonly model: Metrics['model'];
   /** Of the pretrained encoder in the graph; null: none. */

@@ -20,6 +20,9 @@ const captures = path.join(folder, 'captures');
 const run = path.join(folder, 'run');
 const bundle = path.join(run, 'bundle.onnx');
 
+/** Of evidence, shown for each capture that is called for review. */
+const SENTENCES = 2;
+
 const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
 const stop = new AbortController();
 const children = new Set<ChildProcess>();
@@ -48,9 +51,7 @@ async function demo(): Promise<void> {
     await writeFile(path.join(good, `good-${seed}.jpg`), await drawPhantom(seed));
 
   heading('2. Training on them');
-  const small = 'batchSize=8 input.width=64 input.height=64 model.filters=16,32,64 model.activation=elu';
-  const changes = small.split(' ').flatMap((change) => ['--set', change]);
-  await finished(start('trainer', ['fit', good, '--out', run, '--epochs', '40', '--seed', '1', ...changes]));
+  await finished(start('trainer', ['fit', good, '--out', run]));
 
   heading('3. Starting the agent with a broker of its own');
   const port = await freePort();
@@ -188,8 +189,12 @@ function line(verdict: Verdict, name: string): string {
   const score =
     verdict.score === null
       ? verdict.reason
-      : `score ${verdict.score.toFixed(5)}, threshold ${verdict.threshold.value.toFixed(5)}, p ${verdict.p?.toFixed(3)}`;
-  return `${styleText(colour[verdict.verdict], verdict.verdict.padEnd(10))} ${name.padEnd(22)} ${score}`;
+      : `score ${verdict.score.toFixed(1)}, threshold ${verdict.threshold.value.toFixed(1)}, p ${verdict.p?.toFixed(3)}`;
+  const why = verdict.verdict === 'review' ? (verdict.evidence ?? []).slice(0, SENTENCES) : [];
+  return [
+    `${styleText(colour[verdict.verdict], verdict.verdict.padEnd(10))} ${name.padEnd(22)} ${score}`,
+    ...why.map(({ sentence }) => styleText('dim', `             ${sentence}`)),
+  ].join('\n');
 }
 
 function heading(text: string): void {

@@ -5,8 +5,15 @@ import { random } from '../support/images.ts';
 /** Side of a phantom, pixels. */
 export const SIZE = 256;
 
-/** What goes wrong at a camera, as far as a score on pixels can see it. */
-export const FLAWS = ['glare', 'eyelid', 'off-centre', 'electronic noise', 'not an eye'] as const;
+/** What goes wrong at a camera. */
+export const FLAWS = [
+  'out of focus',
+  'glare',
+  'eyelid',
+  'off-centre',
+  'electronic noise',
+  'not an eye',
+] as const;
 export type Flaw = (typeof FLAWS)[number];
 
 /** Draws one phantom as JPEG. The same seed gives the same picture. */
@@ -16,8 +23,8 @@ export async function drawPhantom(seed: number, flaw?: Flaw): Promise<Buffer> {
   const body = flaw === 'not an eye' ? testCard(between) : eye(between, flaw);
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${SIZE}" height="${SIZE}" viewBox="0 0 256 256">
     <rect width="256" height="256" fill="#050303"/>${body}</svg>`;
-  const { data, info } = await sharp(Buffer.from(svg))
-    .removeAlpha()
+  const drawn = sharp(Buffer.from(svg)).removeAlpha();
+  const { data, info } = await (flaw === 'out of focus' ? drawn.blur(BLUR) : drawn)
     .raw()
     .toBuffer({ resolveWithObject: true });
   const grain = flaw === 'electronic noise' ? 130 : 8;
@@ -27,6 +34,9 @@ export async function drawPhantom(seed: number, flaw?: Flaw): Promise<Buffer> {
     .jpeg({ quality: 92 })
     .toBuffer();
 }
+
+/** Standard deviation of the Gaussian that a lens out of focus stands for, in pixels. */
+const BLUR = 2.5;
 
 type Between = (low: number, high: number) => number;
 

@@ -57,7 +57,7 @@ export async function makeTestBundle(
   const scoreOf = async (p: Uint8Array) => (await scorer.score(p, 1)).score[0]!;
   const good: Scores[] = [];
   for (const p of pixels) good.push(await scorer.score(p, 1));
-  const ascending = (valueOf: (one: Scores) => number) => good.map(valueOf).sort((a, b) => a - b);
+  const ascending = (measure: (one: Scores) => number) => good.map(measure).sort((a, b) => a - b);
   const scores = ascending(({ score }) => score[0]!);
   const golden = [];
   for (const p of [smoothPixels(SIZE, 100), noisyPixels(SIZE, 101)]) {

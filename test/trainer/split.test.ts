@@ -45,10 +45,10 @@ test('the README advises as many images as the refusals do, and names the fewest
   const [, advised, fewest] = /in any subfolders\), ([^;]+);\s+from (\d+) on it works/.exec(text) ?? [];
   assert.equal(advised?.replaceAll('\n', ' '), ADVISED);
   assert.throws(() => splitImages(distinct(3), recipe(), 1), new RegExp(`a good model ${ADVISED}\\.`));
-  const { split, threshold } = await loadRecipe('fundus', []);
+  const { split, threshold } = await loadRecipe('auto', []);
   const take = (count: number) => splitImages(distinct(count), { split, threshold }, 1);
-  assert.equal(take(Number(fewest)).calibration.length, Number(fewest) / 2);
-  assert.throws(() => take(Number(fewest) - 1), /give at least 38 good images/);
+  assert.equal(take(Number(fewest)).calibration.length, Number(fewest));
+  assert.throws(() => take(Number(fewest) - 1), /give at least 19 good images/);
 });
 
 const SIDES: readonly Side[] = ['train', 'validation', 'calibration'];

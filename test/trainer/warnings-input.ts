@@ -108,6 +108,7 @@ export function inputOf(scene: Scene, changes: Partial<WarningInput> = {}): Warn
     },
     threshold: { rule: { rule: 'conformal', alpha: scene.alpha }, upper, lower: null, revision: 1 },
     calibrationScores,
+    calibrationGroups: calibrationScores.length,
     reference: { train: scene.train, calibration: scene.calibration },
     alpha: scene.alpha,
     seed: scene.seed,

@@ -58,6 +58,14 @@ export function groupImages(
   return { keys, count, description };
 }
 
+/** How many groups `images` form; `groupOf` names those of images whose samples have none. */
+export function countGroups<T extends { readonly sample: Pick<Sample, 'group'> }>(
+  images: readonly T[],
+  groupOf: ReadonlyMap<T, string>,
+): number {
+  return new Set(images.map((image) => image.sample.group ?? groupOf.get(image) ?? image)).size;
+}
+
 function parsePattern(pattern: string): RegExp {
   let regex: RegExp;
   try {

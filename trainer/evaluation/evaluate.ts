@@ -31,6 +31,7 @@ export async function evaluateLabelled(
   const warnings = findWarnings({
     ...{ images, refused, evaluation, threshold, reference, seed },
     calibrationScores: calibration.scores,
+    calibrationGroups: calibration.groups ?? calibration.scores.length,
     alpha: threshold.rule.rule === 'conformal' ? threshold.rule.alpha : null,
   });
   return { ...evaluation, warnings, unchecked: gap === null ? [] : [gap] };

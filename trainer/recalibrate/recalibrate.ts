@@ -5,10 +5,10 @@ import path from 'node:path';
 import { makeBundle, writeBundle } from '../../agent/inspect/bundle.ts';
 import { loadInspector } from '../../agent/inspect/inspect.ts';
 import { judge } from '../../agent/inspect/judge.ts';
-import { conformalCount, deriveBounds, smallestAlpha } from '../../agent/inspect/threshold.ts';
+import { deriveBounds, smallestAlpha } from '../../agent/inspect/threshold.ts';
 import type { Manifest } from '../../config/bundle.ts';
 import type { Threshold, ThresholdRule } from '../../config/threshold.ts';
-import { calibrationOf, EXECUTION, whatItMeans } from '../calibrate.ts';
+import { type Calibration, calibrationOf, EXECUTION, whatItMeans } from '../calibrate.ts';
 import type { Console } from '../console.ts';
 import { samplesIn } from '../data/find.ts';
 import { groupByName } from '../data/groups.ts';
@@ -19,7 +19,6 @@ import { TrainerError } from '../error.ts';
 import { timedBar } from '../evaluation/progress.ts';
 import { readRunImages } from '../evaluation/reference.ts';
 import type { Change } from '../recipe-keys.ts';
-import { falseAlarmRange, type Interval } from '../statistics/rates.ts';
 import { changeRule } from './rule.ts';
 import { type GoodImage, type ScoredGood, scoreGood } from './score-good.ts';
 import { type DescribedShift, findShifts } from './shifts.ts';
@@ -52,8 +51,8 @@ export interface Recalibrated {
   readonly threshold: { readonly before: Threshold; readonly now: Threshold };
   /** How many of the new images each threshold calls for review. */
   readonly called: { readonly before: number; readonly now: number };
-  /** Of the conformal rule; `range` (90 of 100 calibrations): by groups where there are some, null: too few of them. */
-  readonly falseAlarms: { readonly promised: number; readonly range: Interval | null } | null;
+  /** Of the conformal rule: the rate promised, and where it lies in 90 of 100 calibrations of this size. */
+  readonly falseAlarms: Calibration['falseAlarms'];
   readonly shifts: readonly DescribedShift[];
 }
 
@@ -86,7 +85,10 @@ export async function runRecalibrate(options: RecalibrateOptions, console: Conso
     requireUsable(scored);
     requireEnough(rule, scored.images.length, 'usable images');
 
-    const calibration = calibrationOf(manifest, scored.images);
+    const calibration = {
+      ...calibrationOf(manifest, scored.images),
+      ...(groups !== null && { groups }),
+    };
     const threshold = { rule, ...deriveBounds(rule, calibration.scores), revision: 1 };
     const { digest: from, ...kept } = manifest;
     const bundle = makeBundle(model, {
@@ -101,7 +103,7 @@ export async function runRecalibrate(options: RecalibrateOptions, console: Conso
     await requireFree(out);
     await writeBundle(out, bundle);
     await proveWritten(out);
-    const { called } = whatItMeans(bundle.manifest);
+    const { called, falseAlarms } = whatItMeans(bundle.manifest);
     const result: Recalibrated = {
       format: 1,
       bundle: { file: out, digest: bundle.manifest.digest },
@@ -111,7 +113,7 @@ export async function runRecalibrate(options: RecalibrateOptions, console: Conso
       groups,
       threshold: { before: manifest.threshold, now: threshold },
       called: { before: calledBy(manifest, calibration.scores), now: called },
-      falseAlarms: promiseOf(rule, groups ?? scored.images.length),
+      falseAlarms,
       shifts: findShifts(manifest.calibration, byGroup(manifest, scored.images)),
     };
     tellRecalibrated(console, result);
@@ -169,12 +171,6 @@ function byGroup(manifest: Manifest, images: readonly GoodImage[]): Manifest['ca
 
 function calledBy({ threshold, calibration }: Manifest, scores: readonly number[]): number {
   return scores.filter((score) => judge(score, threshold, calibration.scores).verdict === 'review').length;
-}
-
-function promiseOf(rule: ThresholdRule, count: number): Recalibrated['falseAlarms'] {
-  if (rule.rule !== 'conformal') return null;
-  const k = conformalCount(rule.alpha, count);
-  return { promised: rule.alpha, range: k < 1 ? null : falseAlarmRange(k, count) };
 }
 
 function digestOf(images: readonly GoodImage[]): string {

@@ -60,12 +60,8 @@ function tellPromise(console: Console, { falseAlarms, called, images }: Recalibr
     console.say(
       `of ${images} good images it calls ${called.now} for review; this rule promises no false-alarm rate`,
     );
-  else if (falseAlarms.range === null)
-    console.say(
-      `false alarms: ${percent(falseAlarms.promised)} cannot be promised from ${basis}; the images of a group are no independent ones`,
-    );
   else
     console.say(
-      `false alarms: at most ${percent(falseAlarms.promised)} promised; in 9 of 10 calibrations with ${basis} the realised rate lies between ${percent(falseAlarms.range.low)} and ${percent(falseAlarms.range.high)}`,
+      `false alarms: at most ${percent(falseAlarms.promised)} promised; in 9 of 10 calibrations with ${basis} the realised rate lies between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}`,
     );
 }

@@ -45,8 +45,13 @@ function atLeast(k: number, n: number, x: number): number {
 
 /**
  * Where the realised false-alarm rate of the conformal rule lies in 90 of 100 calibrations with `n` images: given the
- * calibration scores it is Beta(k, n + 1 - k) with k = floor(alpha (n + 1)) (Vovk 2012, proposition 2a).
+ * calibration scores it is Beta(k, n + 1 - k) with k = floor(alpha (n + 1)) (Vovk 2012, proposition 2a). Images of one
+ * group say hardly more than one of them: with fewer `groups` than images, as if there were that many images.
  */
-export function falseAlarmRange(k: number, n: number): Interval {
-  return { low: betaQuantile(0.05, k, n + 1 - k), high: betaQuantile(0.95, k, n + 1 - k) };
+export function falseAlarmRange(k: number, n: number, groups = n): Interval {
+  const hits = Math.max(1, Math.round((k * (groups + 1)) / (n + 1)));
+  return {
+    low: betaQuantile(0.05, hits, groups + 1 - hits),
+    high: betaQuantile(0.95, hits, groups + 1 - hits),
+  };
 }

@@ -11,6 +11,8 @@ export interface WarningInput {
   readonly threshold: Threshold;
   /** As in the bundle. */
   readonly calibrationScores: readonly number[];
+  /** That the calibration images form; as many as there are scores where each stands alone. */
+  readonly calibrationGroups: number;
   /** null: the images that the model was made from are not at hand; what needs them stays unsaid. */
   readonly reference: Reference | null;
   /** Share of false alarms that the bundle promises; null: its rule promises none. */

@@ -94,13 +94,15 @@ function scoresBefore({ calibrationScores, reference }: WarningInput): readonly 
 }
 
 /** Significantly more false alarms than the promise allows, this calibration being as lucky as it may. */
-function excessOfAlarms({ alpha, calibrationScores, evaluation, images }: WarningInput): number | null {
+function excessOfAlarms(input: WarningInput): number | null {
+  const { alpha, calibrationScores, calibrationGroups: groups, evaluation, images } = input;
   const n = calibrationScores.length;
   if (alpha === null || images.some(({ group }) => group !== null)) return null; // grouped images alarm together
   const k = conformalCount(alpha, n);
   const { hits, count } = evaluation.falseAlarms;
   if (k < 1 || hits === 0 || hits / count <= alpha) return null;
-  const p = atLeast(hits, count, k, n + 1 - k);
+  const a = Math.max(1, (k * (groups + 1)) / (n + 1));
+  const p = atLeast(hits, count, a, groups + 1 - a);
   return p < SIGNIFICANCE / TESTS ? p : null;
 }
 
@@ -120,12 +122,14 @@ function atLeast(hits: number, count: number, a: number, b: number): number {
   return Math.max(0, 1 - below);
 }
 
-function promised({ alpha, calibrationScores, evaluation: { falseAlarms } }: WarningInput): string | null {
+function promised(input: WarningInput): string | null {
+  const { alpha, calibrationScores, calibrationGroups } = input;
+  const { falseAlarms } = input.evaluation;
   if (alpha === null) return null;
   const n = calibrationScores.length;
   const k = conformalCount(alpha, n);
   if (k < 1) return null;
-  const { low, high } = falseAlarmRange(k, n);
+  const { low, high } = falseAlarmRange(k, n, calibrationGroups);
   const came = `${percent(falseAlarms.value)} came (${falseAlarms.hits} of ${falseAlarms.count})`;
   const range = `${percent(alpha)} false alarms were promised (90 % range with ${n} calibration images: ${percent(low)} to ${percent(high)}), ${came}`;
   const held = falseAlarms.value >= low && falseAlarms.value <= high;

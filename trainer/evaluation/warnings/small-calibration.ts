@@ -9,7 +9,8 @@ const FEWEST = 20;
 const TOO_FAR = 2;
 
 /** Too few calibration images for what the threshold promises. */
-export function smallCalibration({ calibrationScores, threshold, alpha }: WarningInput): Warning | null {
+export function smallCalibration(input: WarningInput): Warning | null {
+  const { calibrationScores, calibrationGroups: groups, threshold, alpha } = input;
   const n = calibrationScores.length;
   if (alpha === null) {
     const { rule } = threshold.rule;
@@ -32,14 +33,14 @@ export function smallCalibration({ calibrationScores, threshold, alpha }: Warnin
       advice: `Calibrate with at least ${needed} good images, or promise no less than ${percent(1 / (n + 1))}.`,
       figures: { calibration: n, needed, promised: alpha },
     };
-  const { low, high } = falseAlarmRange(k, n);
+  const { low, high } = falseAlarmRange(k, n, groups);
   if (high <= TOO_FAR * alpha) return null;
   return {
     code: 'small-calibration',
     severity: 'notable',
-    message: `With ${n} calibration images the promise of ${percent(alpha)} false alarms says little: in 90 of 100 such calibrations the true rate lies between ${percent(low)} and ${percent(high)}.`,
-    advice: `Calibrate with more good images: about ${enough(alpha, n)} bring the upper end below ${percent(TOO_FAR * alpha)}.`,
-    figures: { calibration: n, promised: alpha, low, high },
+    message: `With ${n} calibration images${groups < n ? ` in ${groups} groups` : ''} the promise of ${percent(alpha)} false alarms says little: in 90 of 100 such calibrations the true rate lies between ${percent(low)} and ${percent(high)}.`,
+    advice: `Calibrate with more good images: about ${enough(alpha, groups)}${groups < n ? ' that are unlike each other' : ''} bring the upper end below ${percent(TOO_FAR * alpha)}.`,
+    figures: { calibration: n, groups, promised: alpha, low, high },
   };
 }
 
