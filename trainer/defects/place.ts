@@ -1,4 +1,5 @@
 /** Where a defect is planted: within what is bright enough to be the subject. */
+import { histogram, percentile } from '../../agent/inspect/stretch.ts';
 import type { Random } from '../random.ts';
 import type { Canvas, Place } from './family.ts';
 
@@ -15,7 +16,7 @@ const POINTS = [[0, 0], ...ring(0.5, 6), ...ring(1, 12)] as const;
 export function choosePlace(canvas: Canvas, diameter: number, random: Random): Place {
   const { width, height } = canvas;
   const grey = greyOf(canvas);
-  const level = Math.max(BRIGHT.share * grey.toSorted()[Math.floor(0.99 * grey.length)]!, BRIGHT.least);
+  const level = Math.max(BRIGHT.share * percentile(histogram(grey), 99), BRIGHT.least);
   const radius = Math.max(2, (diameter * Math.min(width, height)) / 2);
   const inside = (place: Place) =>
     POINTS.filter(([i, j]) => {

@@ -21,7 +21,7 @@ export function plant(canvas: Canvas, { family, size, strength }: Defect, seed: 
     throw new RangeError(`Expected a strength from 0 to ${STRENGTHS.length - 1}, got ${strength}.`);
   const random = randomFor(0, family.name, `${seed} ${size}`);
   const change = family.begin(canvas, place, value, random);
-  const pixels = canvas.pixels.slice();
+  const pixels = new Uint8Array(canvas.pixels); // a copy, of a Buffer too
   const mask = new Uint8Array(width * height);
   const clamped = new Uint8ClampedArray(1);
   const [top, left] = [Math.floor(place.y - place.radius), Math.floor(place.x - place.radius)];
