@@ -3,6 +3,7 @@ import type { Recipe } from '../config/recipe.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Calibration } from './calibrate.ts';
 import type { RefusedImage } from './data/load.ts';
+import type { Trials } from './defects/types.ts';
 import type { Evaluation } from './evaluation/types.ts';
 import type { Fitted } from './fit.ts';
 import type { LayerSummary } from './models/summary.ts';
@@ -62,6 +63,8 @@ export interface Metrics extends EvaluationMetrics {
   readonly training: Fitted & { readonly seconds: number; readonly imagesPerSecond: number };
   /** How the rule f1 came to its threshold; null: another rule. */
   readonly tuning: Tuning | null;
+  /** What it finds of planted defects; null: not tried, which it is where the model is of voices. */
+  readonly defects: Trials | null;
 }
 
 /** What one image costs. */

@@ -5,6 +5,7 @@ import type { Scorer, Scores } from '../../agent/inspect/score.ts';
 import { deriveBounds, smallestAlpha } from '../../agent/inspect/threshold.ts';
 import type { Manifest } from '../../config/bundle.ts';
 import { InterruptedError } from '../error.ts';
+import type { Picture } from '../features.ts';
 import { DEFECTS, STRENGTHS } from './families.ts';
 import { dilate, plant } from './plant.ts';
 import type { Trial, Trials } from './types.ts';
@@ -16,36 +17,39 @@ const BATCH = 12;
 const ALPHA = 0.05;
 
 export interface TryOptions {
-  readonly scorer: Scorer;
+  /** Good images as the graph sees them, uint8 `[height, width, channels]` each, and what is to score them. */
+  readonly parts: readonly { readonly scorer: Scorer; readonly pictures: readonly Picture[] }[];
   readonly manifest: Pick<Manifest, 'preprocessing' | 'threshold' | 'calibration'>;
-  /** Good images as the graph sees them, uint8 `[height, width, channels]` each. */
-  readonly pictures: readonly { readonly pixels: Uint8Array }[];
   readonly signal: AbortSignal;
   readonly onImage: () => void;
 }
 
 /**
  * Plants every defect of `DEFECTS` on every picture, and scores it. Equal input gives equal figures; where a defect
- * lies differs from picture to picture. The figures hold for images like `pictures`: with those that the graph was
- * fitted to they are somewhat too good.
+ * lies differs from picture to picture. Pictures should be new to what scores them: with those that it was fitted to,
+ * the figures are too good.
  * @throws InterruptedError when it is stopped.
  * @throws RangeError when the bundle sees several frames: a defect on one of them is no defect of the capture.
  */
-export async function tryDefects({
-  scorer,
-  manifest,
-  pictures,
-  signal,
-  onImage,
-}: TryOptions): Promise<Trials> {
+export async function tryDefects({ parts, manifest, signal, onImage }: TryOptions): Promise<Trials> {
   const { width, height, channels, frames } = manifest.preprocessing;
   if (frames !== 1) throw new RangeError(`Expected a bundle that sees one frame, got one of ${frames}.`);
   const { scores: calibration, mapAlarm } = manifest.calibration;
   const alpha = Math.max(ALPHA, smallestAlpha(calibration.length));
   const { upper } = deriveBounds({ rule: 'conformal', alpha }, calibration);
-  const tallies = DEFECTS.map(() => ({ planted: 0, called: 0, found: 0, located: 0 }));
+  const tallies = DEFECTS.map(() => ({
+    planted: 0,
+    called: 0,
+    found: 0,
+    located: 0,
+    marked: 0,
+    markedWithin: 0,
+  }));
   let [falseAlarms, quiet] = [0, 0];
-  for (const [i, { pixels }] of pictures.entries()) {
+  const pictures = parts.flatMap(({ scorer, pictures }) =>
+    pictures.map(({ pixels }) => ({ scorer, pixels })),
+  );
+  for (const [i, { scorer, pixels }] of pictures.entries()) {
     const canvas = { pixels, width, height, channels };
     const good = await scorer.score(pixels, 1);
     if (good.score[0]! > upper) falseAlarms += 1;
@@ -61,9 +65,15 @@ export async function tryDefects({
         tally.planted += 1;
         const score = scores.score[j]!;
         if (judge(score, manifest.threshold, calibration).verdict === 'review') tally.called += 1;
-        if (score <= upper) continue;
-        tally.found += 1;
-        if (peaksWithin(mask, { width, height }, scores, j)) tally.located += 1;
+        const within = peaksWithin(mask, { width, height }, scores, j);
+        if (score > upper) {
+          tally.found += 1;
+          if (within) tally.located += 1;
+        }
+        if (highestOf(scores, j) > mapAlarm) {
+          tally.marked += 1;
+          if (within) tally.markedWithin += 1;
+        }
       }
     }
     onImage();
@@ -81,13 +91,22 @@ export async function tryDefects({
 export function peaksWithin(
   mask: Uint8Array,
   size: { readonly width: number; readonly height: number },
-  { map, mapHeight, mapWidth }: Pick<Scores, 'map' | 'mapHeight' | 'mapWidth'>,
+  scores: Maps,
   index: number,
 ): boolean {
-  const cells = map.subarray(index * mapHeight * mapWidth, (index + 1) * mapHeight * mapWidth);
-  const peak = cells.indexOf(cells.reduce((highest, value) => Math.max(highest, value)));
+  const { mapHeight, mapWidth } = scores;
+  const cells = cellsOf(scores, index);
+  const peak = cells.indexOf(highestOf(scores, index));
   const x = Math.floor((((peak % mapWidth) + 0.5) * size.width) / mapWidth);
   const y = Math.floor(((Math.floor(peak / mapWidth) + 0.5) * size.height) / mapHeight);
   const reach = Math.ceil(Math.max(size.width / mapWidth, size.height / mapHeight));
   return dilate(mask, size, reach)[y * size.width + x] === 1;
 }
+
+type Maps = Pick<Scores, 'map' | 'mapHeight' | 'mapWidth'>;
+
+const highestOf = (scores: Maps, index: number): number =>
+  cellsOf(scores, index).reduce((highest, value) => Math.max(highest, value));
+
+const cellsOf = ({ map, mapHeight, mapWidth }: Maps, index: number): Float32Array =>
+  map.subarray(index * mapHeight * mapWidth, (index + 1) * mapHeight * mapWidth);

@@ -15,6 +15,9 @@ export interface Trial {
   readonly found: number;
   /** Of those found, with the largest value of the map inside of the defect, one cell of the map more. */
   readonly located: number;
+  /** Of those planted, with a cell of the map above the alarm; of these, with the largest value inside likewise. */
+  readonly marked: number;
+  readonly markedWithin: number;
 }
 
 export interface Trials {
