@@ -3,6 +3,7 @@ import type { Recipe } from '../config/recipe.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Calibration } from './calibrate.ts';
 import type { RefusedImage } from './data/load.ts';
+import type { Trials } from './defects/types.ts';
 import type { Evaluation } from './evaluation/types.ts';
 import type { Fitted } from './fit.ts';
 import type { LayerSummary } from './models/summary.ts';
@@ -65,6 +66,8 @@ export interface Metrics extends EvaluationMetrics {
   readonly tuning: Tuning | null;
   /** What poor examples changed; null: none were given. */
   readonly examples: UsedExamples | null;
+  /** What it finds of planted defects; null: not tried, which it is where the model is of voices. */
+  readonly defects: Trials | null;
 }
 
 /** Weights of voices from poor examples. */

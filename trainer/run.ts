@@ -13,6 +13,9 @@ import { type Gathered, type GivenLabels, gatherSamples } from './data/gather.ts
 import { describeSizes, LIMITS, type LoadedFolder, loadSamples, requireImages } from './data/load.ts';
 import type { Label, Sample } from './data/sample.ts';
 import { describeSplit, type Split, splitImages } from './data/split.ts';
+import { describeTrials } from './defects/smallest.ts';
+import { type FoldOptions, tryFolds } from './defects/try-folds.ts';
+import type { Trials } from './defects/types.ts';
 import type { PipSurroundings } from './encoders/pipSettings.ts';
 import { tellEvaluation } from './evaluation/announce.ts';
 import { describeBundle } from './evaluation/describe-bundle.ts';
@@ -23,6 +26,7 @@ import type { Reference } from './evaluation/types.ts';
 import { examplesOf, takeExamples } from './examples.ts';
 import { makeGoldenImages } from './golden.ts';
 import type { Metrics } from './metrics.ts';
+import { type DefectPictures, drawDefects } from './report/defects.ts';
 import { takePictures } from './report/pictures.ts';
 import { renderReport } from './report/report.ts';
 import {
@@ -149,6 +153,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   await writeBundle(files.bundle, bundle);
   const { threshold } = bundle.manifest;
   announce.tellCalibrated(console, calibration, threshold, tuned);
+  const defects = await tryPlanted(recipe, { unseen, bundle, seed, threads, signal: options.stop }, console);
 
   // Opened as a device opens it: this proves the digest and the golden samples of the file as written.
   const inspector = await loadInspector({ bundlePath: files.bundle, limits: LIMITS, ...EXECUTION });
@@ -181,6 +186,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       training,
       tuning: tuned,
       examples: used,
+      defects,
       bundle: describeBundle(bundle),
       calibration: { ...calibration, threshold },
       evaluation: evaluation === null ? null : { sources: gathered.sources, ...evaluation },
@@ -188,13 +194,46 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
     await writeJson(files.metrics, metrics);
     const readers = new Map([...gathered.train, ...gathered.test].map(({ name, read }) => [name, read]));
     const pictures = await takePictures(inspector, metrics, readers);
-    await writeAtomically(files.report, renderReport(metrics, pictures));
+    const drawn = await drawOrdinary(metrics, split.calibration);
+    await writeAtomically(files.report, renderReport(metrics, pictures, drawn));
     if (tested) tellEvaluation(console, metrics);
     announce.tellConclusion(console, metrics, files);
     return metrics;
   } finally {
     await inspector.close();
   }
+}
+
+/** null: the model is none of voices, whose folds alone score images that they have not seen. */
+async function tryPlanted(
+  recipe: Recipe,
+  options: Omit<FoldOptions, 'onBegin'>,
+  console: Console,
+): Promise<Trials | null> {
+  if (recipe.model.kind !== 'voices') return null;
+  let end = () => {};
+  const trials = await tryFolds({
+    ...options,
+    onBegin: (images) => {
+      const bar = timedBar(console, 'planting defects', images);
+      end = bar.end;
+      return bar.onImage;
+    },
+  }).finally(() => end());
+  for (const line of describeTrials(trials)) console.say(line);
+  return trials;
+}
+
+/** Planted defects on the calibration image of median score. */
+async function drawOrdinary(
+  { defects, calibration, recipe }: Metrics,
+  images: Split['calibration'],
+): Promise<DefectPictures> {
+  const { name } = calibration.images[calibration.images.length >> 1]!;
+  const ordinary = images.find((image) => image.name === name);
+  return defects === null || ordinary === undefined
+    ? new Map()
+    : drawDefects(ordinary.pixels, recipe.input, defects);
 }
 
 function readImages(

@@ -126,6 +126,7 @@ export function fitMetrics(sample: Sample): Metrics {
     },
     tuning: sample.tuning ? tuningOf() : null,
     examples: null,
+    defects: null,
   };
 }
 

@@ -7,6 +7,7 @@ import { rankingChart } from './charts/ranking.ts';
 import { scoreChart } from './charts/scores.ts';
 import { tuningChart } from './charts/tuning.ts';
 import { conclude, headline, usable } from './conclusion.ts';
+import { type DefectPictures, defectSection } from './defects.ts';
 import { examplesSection } from './examples.ts';
 import { gallery } from './gallery.ts';
 import { type Html, html } from './html.ts';
@@ -26,6 +27,7 @@ import { warningBox } from './warnings.ts';
 export function renderReport(
   metrics: EvaluationMetrics | Metrics,
   pictures: readonly PictureGroup[],
+  defects: DefectPictures = new Map(),
 ): string {
   const fitted = 'training' in metrics ? metrics : null;
   const { bundle, evaluation } = metrics;
@@ -44,6 +46,7 @@ ${scores(metrics)}
 ${fitted?.tuning ? html`<section><h2>How the threshold was tuned</h2>${tuningChart(fitted.tuning)}</section>` : null}
 ${testSection(metrics)}
 ${fitted === null ? null : examplesSection(fitted)}
+${fitted === null ? null : defectSection(fitted.defects, defects)}
 ${fitted === null ? null : modelSection(fitted)}
 ${provenance(metrics)}`,
     footer: `${bundle.intendedUse} This page holds pictures from your folders; treat it as you treat them.`,
