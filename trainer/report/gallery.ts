@@ -1,7 +1,7 @@
 /** The section of pictures. */
 import type { EvaluationMetrics } from '../metrics.ts';
 import { type Html, html } from './html.ts';
-import { figure, short } from './numbers.ts';
+import { figure, short, shortened } from './numbers.ts';
 import type { Picture, PictureGroup } from './pictures.ts';
 
 /** null when there is not one picture. */
@@ -19,8 +19,8 @@ ${groups.map(({ title, pictures }) => html`<h3>${title}</h3><div class="cards">$
 </section>`;
 }
 
-function card({ name, score, p, verdict, original, reconstruction, map, small }: Picture): Html {
+function card({ name, score, p, verdict, original, reconstruction, map, small, evidence }: Picture): Html {
   return html`<figure class="card"><div class="strip${small ? ' small' : ''}">
 <img src="${original}" alt="${name} as the model sees it">${reconstruction === null ? null : html`<img src="${reconstruction}" alt="${name} as the model redraws it">`}<img src="${map}" alt="Where ${reconstruction === null ? 'it departs from good ones' : 'the two differ'}; score ${short(score)}, ${verdict}">
-</div><figcaption><span>score ${short(score)}</span><span>p = ${figure(p)}</span><span class="verdict ${verdict}">${verdict}</span><span class="file">${name}</span></figcaption></figure>`;
+</div><figcaption><span>score ${short(score)}</span><span>p = ${figure(p)}</span><span class="verdict ${verdict}">${verdict}</span><span class="file" title="${name}">${shortened(name, 42)}</span>${evidence.map((sentence) => html`<small>${sentence}</small>`)}</figcaption></figure>`;
 }

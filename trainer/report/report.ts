@@ -2,11 +2,11 @@
 import type { EvaluationMetrics, Metrics } from '../metrics.ts';
 import { labelledChart, lossChart } from './charts/loss.ts';
 import { operatingCharts } from './charts/operating.ts';
-import { promiseChart } from './charts/promise.ts';
+import { promiseChart, promiseTable } from './charts/promise.ts';
 import { rankingChart } from './charts/ranking.ts';
 import { scoreChart } from './charts/scores.ts';
 import { tuningChart } from './charts/tuning.ts';
-import { conclude, headline, usable } from './conclusion.ts';
+import { conclude, headline, isTwoSided, usable } from './conclusion.ts';
 import { gallery } from './gallery.ts';
 import { type Html, html } from './html.ts';
 import { modelSection } from './model.ts';
@@ -85,17 +85,24 @@ function scores(metrics: EvaluationMetrics): Html {
 <h2>Scores and threshold</h2>
 <p>${origin}${promise}</p>
 ${scoreChart(metrics)}
-${kept === null ? null : html`<h3>Is the promise kept?</h3>${kept}`}
+${
+  kept === null
+    ? null
+    : html`<h3>Is the promise kept?</h3>
+<div class="charts">${kept}${promiseTable(metrics)}</div>`
+}
 </section>`;
 }
 
-function testSection({ evaluation, calibration }: EvaluationMetrics): Html | null {
+function testSection(metrics: EvaluationMetrics): Html | null {
+  const { evaluation } = metrics;
+  const twoSided = isTwoSided(metrics);
   if (evaluation === null) return null;
   return html`<section>
 <h2>The test, beside rules anybody could write</h2>
 <p>A model has to beat these trivial rules before it shows anything. Their directions were fixed before any image was seen.</p>
-${rankingChart(evaluation)}
-${operatingCharts(evaluation, calibration.threshold.lower !== null)}
-${testTables(evaluation)}
+${rankingChart(evaluation, twoSided)}
+${operatingCharts(evaluation, twoSided)}
+${testTables(evaluation, twoSided)}
 </section>`;
 }

@@ -68,11 +68,12 @@ figcaption, caption { color: var(--muted); font-size: 14px; line-height: 1.45; t
 .strip.small img { image-rendering: pixelated; }
 .card figcaption { margin-top: 8px; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 10px;
   font-variant-numeric: tabular-nums; }
-.card .file { flex-basis: 100%; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+.card .file, .card small { flex-basis: 100%; overflow-wrap: anywhere; } .card small { font-size: 13px; }
 .verdict { font-weight: 600; } .verdict.pass { color: var(--good); } .verdict.review { color: var(--poor); }
 .scale { display: flex; align-items: center; gap: 10px; color: var(--muted); font-size: 14px; margin: 14px 0 8px; flex-wrap: wrap; }
 .scale i { width: 180px; height: 10px; border-radius: 5px; display: block;
   background: linear-gradient(90deg, #000004, #1f0c48, #550f6d, #88226a, #ba3655, #e35933, #f98c0a, #f9c932, #fcffa4); }
+.charts + .columns { margin-top: 36px; } .columns + table { margin-top: 40px; } table + table { margin-top: 40px; } .charts > table { margin-top: 32px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 12px 40px; align-items: start; }
 table { border-collapse: collapse; width: 100%; margin: 20px 0 0; font-size: 15px; font-variant-numeric: tabular-nums; }
 caption { padding-bottom: 8px; }
