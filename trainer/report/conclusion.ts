@@ -119,11 +119,10 @@ function aboutRules(metrics: EvaluationMetrics): string {
   const aside = isTwoSided(metrics) ? ` ${aboutBounds(evaluation)}` : '';
   const own = figure(auroc.value, 2);
   if (rule === null)
-    return `No trivial rule could be set beside it; its ranking of poor above good has AUROC ${own} (1 is perfect, 0.5 is chance).${aside}`;
+    return `No trivial rule could be set beside it; it ranks poor above good with AUROC ${own} (1 is perfect, 0.5 is chance).${aside}`;
   const best = bestRanking(baselines)!;
-  const another =
-    best.auroc > rule.auroc ? `; of trivial rules ${named(best)} ranks best, ${figure(best.auroc, 2)}` : '';
-  return `${aboutCatch(rule, evaluation)}; the ranking of poor above good (AUROC: 1 is perfect, 0.5 is chance) is ${own} by the model and ${figure(rule.auroc, 2)} by that rule${another}.${aside}`;
+  const another = best.auroc > rule.auroc ? `, ${named(best)} with ${figure(best.auroc, 2)}` : '';
+  return `${aboutCatch(rule, evaluation)}; the model ranks poor above good with AUROC ${own} (1 is perfect, 0.5 is chance), that rule with ${figure(rule.auroc, 2)}${another}.${aside}`;
 }
 
 /** What the nearest rule would catch in place of the model. */

@@ -68,7 +68,7 @@ figcaption, caption { color: var(--muted); font-size: 14px; line-height: 1.45; t
 .strip.small img { image-rendering: pixelated; }
 .card figcaption { margin-top: 8px; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 10px;
   font-variant-numeric: tabular-nums; }
-.card .file, .card small { flex-basis: 100%; overflow-wrap: anywhere; } .card small { font-size: 13px; }
+.card .file, .card small { flex-basis: 100%; overflow-wrap: anywhere; } .card small { font-size: 13px; margin-top: 4px; }
 .verdict { font-weight: 600; } .verdict.pass { color: var(--good); } .verdict.review { color: var(--poor); }
 .scale { display: flex; align-items: center; gap: 10px; color: var(--muted); font-size: 14px; margin: 14px 0 8px; flex-wrap: wrap; }
 .scale i { width: 180px; height: 10px; border-radius: 5px; display: block;

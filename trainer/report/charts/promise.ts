@@ -28,10 +28,11 @@ export function promiseChart(metrics: EvaluationMetrics): Html | null {
   ).filter((k) => k <= n);
   const points = steps.map(at);
   const highest = points.reduce((max, { counted, high }) => Math.max(max, counted, high), top);
-  const outside = points.filter(({ counted, low, high }) => counted < low || counted > high).length;
+  const above = points.filter(({ counted, high }) => counted > high).length;
+  const below = points.filter(({ counted, low }) => counted < low).length;
   return chart({
     size: 'half',
-    label: `False alarms promised against false alarms counted on ${counted(good, 'good test image')}: outside the 90 % range at ${outside} of ${points.length} promised rates.`,
+    label: `False alarms promised against false alarms counted on ${counted(good, 'good test image')}: of ${points.length} promised rates ${above} lie above the 90 % range (not kept), ${below} below.`,
     caption: html`${legend('Counted', 'var(--good)')} on ${counted(good, 'good test image')} against promised by
       ${counted(n, 'calibration image')}. The band holds 9 of 10 such tests when good test images are like those
       calibrated on; the dashed line is a promise kept exactly.${
@@ -90,9 +91,9 @@ export function promiseTable(metrics: EvaluationMetrics): Html {
     ['promised', 'counted', '9 of 10 tests'],
     [...steps].map(at).map((point) => {
       const { alpha, low, high } = point;
-      const inside = point.counted >= low && point.counted <= high;
-      return row(share(alpha), inside ? null : 'not kept', [
-        [share(point.counted), `${Math.round(point.counted * good)} images`],
+      const fault = point.counted > high ? 'not kept' : point.counted < low ? 'fewer than promised' : null;
+      return row(share(alpha), fault, [
+        [share(point.counted), counted(Math.round(point.counted * good), 'image')],
         range(point),
       ]);
     }),
