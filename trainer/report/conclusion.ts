@@ -12,6 +12,9 @@ export type Usable = 'yes' | 'weak' | 'no' | 'unknown';
 const MOST_ALARMS = 0.25;
 const LEAST_CAUGHT = 0.5;
 
+/** An interval that holds chance and this as well says nothing of the model: too few images do. */
+const MAYBE_GOOD = 0.75;
+
 /** What the labelled images show. With two bounds the balanced accuracy decides, and not the ranking by large scores. */
 export function usable(metrics: EvaluationMetrics): Usable {
   const { evaluation } = metrics;
@@ -57,7 +60,10 @@ export function headline(metrics: EvaluationMetrics): string {
       return `It beats chance, but a trivial rule does as well or better${fault === null ? '' : `, and its threshold ${fault}`}`;
     return `${twoSided ? 'It beats chance' : 'It ranks poor above good'}, but its threshold ${fault}`;
   }
-  return !twoSided && evaluation.auroc.high < 0.5
+  const { high } = twoSided ? balancedRange(evaluation) : evaluation.auroc;
+  if (high > MAYBE_GOOD)
+    return 'The test is too small to show that it does better than chance. Do not use it yet';
+  return !twoSided && high < 0.5
     ? 'It ranks the wrong way round: poor captures look more normal to it than good ones. Do not use it'
     : 'It does not tell poor captures from good ones better than chance. Do not use it';
 }

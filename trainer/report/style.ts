@@ -73,7 +73,7 @@ figcaption, caption { color: var(--muted); font-size: 14px; line-height: 1.45; t
 .scale { display: flex; align-items: center; gap: 10px; color: var(--muted); font-size: 14px; margin: 14px 0 8px; flex-wrap: wrap; }
 .scale i { width: 180px; height: 10px; border-radius: 5px; display: block;
   background: linear-gradient(90deg, #000004, #1f0c48, #550f6d, #88226a, #ba3655, #e35933, #f98c0a, #f9c932, #fcffa4); }
-.charts + .columns { margin-top: 36px; } .columns + table { margin-top: 40px; } table + table { margin-top: 40px; } .charts > table { margin-top: 32px; }
+.charts + .columns { margin-top: 36px; } .columns + table { margin-top: 40px; } table + .note { margin-top: 20px; } table + table { margin-top: 40px; } .charts > table { margin-top: 32px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 12px 40px; align-items: start; }
 table { border-collapse: collapse; width: 100%; margin: 20px 0 0; font-size: 15px; font-variant-numeric: tabular-nums; }
 caption { padding-bottom: 8px; }
@@ -112,7 +112,8 @@ footer p { border-top: 1px solid var(--line); padding-top: 16px; max-width: none
     color-scheme: light; }
   .warnings li, .calm { break-inside: avoid; } .charts { grid-template-columns: 1fr 1fr; }
   main, header, footer { max-width: none; padding: 0; }
-  .cards { grid-auto-flow: column; grid-auto-columns: 1fr; gap: 8px; } .tiles { grid-template-columns: repeat(4, 1fr); gap: 8px; }
+  .chart.full .wide { display: block; } .chart.full .narrow { display: none; }
+  .cards { grid-template-columns: repeat(3, 1fr); gap: 8px; } .tiles { grid-template-columns: repeat(4, 1fr); gap: 8px; }
   .tiles dd { font-size: 16pt; }
   body { font-size: 11pt; } section { margin-top: 28pt; } h1 { font-size: 20pt; }
   h2, h3, caption { break-after: avoid; } figure, tr, .tiles div { break-inside: avoid; }

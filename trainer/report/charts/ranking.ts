@@ -30,7 +30,7 @@ export function rankingChart({ auroc, baselines }: Evaluation, twoSided: boolean
         domain: rows.map(({ name }) => name),
         label: null,
         tickSize: 0,
-        tickFormat: (name: string) => clipped(name, narrow ? 19 : 34),
+        tickFormat: (name: string) => clipped(name, narrow ? 17 : 34),
       },
       marks: [
         Plot.ruleX([0.5], { stroke: 'var(--ink)', strokeDasharray: '3 4' }),
