@@ -33,14 +33,17 @@ function describeRule({ rule, lower }: Omit<Threshold, 'revision'>, from: string
     case 'quantile':
       return `The threshold is the ${rule.q} quantile of ${scores}.`;
     case 'mean-std':
-      return `The threshold is the mean ${signed(rule.k)} standard deviations of ${scores}.`;
+      return `The threshold is the mean ${deviations(rule.k)} of ${scores}.`;
     case 'mad':
-      return `The threshold is the median ${signed(rule.k)} robust standard deviations (1.4826 times the median absolute deviation) of ${scores}.`;
+      return `The threshold is the median ${deviations(rule.k, 'robust ')} (1.4826 times the median absolute deviation) of ${scores}.`;
     case 'z-score':
       return lower === null
-        ? `The threshold is the mean ${signed(rule.k)} standard deviations of ${scores}.`
-        : `The bounds are the mean plus and minus ${short(rule.k)} standard deviations of ${scores}.`;
+        ? `The threshold is the mean ${deviations(rule.k)} of ${scores}.`
+        : `The bounds are the mean plus and minus ${plain(rule.k)} of ${scores}.`;
   }
 }
 
-const signed = (k: number): string => `${k < 0 ? 'minus' : 'plus'} ${short(Math.abs(k))}`;
+const deviations = (k: number, kind = ''): string =>
+  `${k < 0 ? 'minus' : 'plus'} ${plain(Math.abs(k), kind)}`;
+
+const plain = (k: number, kind = ''): string => `${short(k)} ${kind}standard deviation${k === 1 ? '' : 's'}`;
