@@ -26,10 +26,13 @@ test('bins have one width, hold all scores, and end at the threshold', () => {
 });
 
 test('on a logarithmic scale the ratio of bins is one, and all edges are positive', () => {
-  const edges = binEdges(0.001, 1, { lower: null, upper: 0.05 }, true, 30);
-  assert.ok(edges.includes(0.05) && edges[0]! > 0 && edges[0]! <= 0.001 && edges.at(-1)! >= 1);
-  const ratios = edges.slice(1).map((edge, i) => edge / edges[i]!);
-  assert.ok(ratios.every((ratio) => near(ratio, 1000 ** (1 / 30))));
+  for (const upper of [0.05, 0.11, 0.013, 0.017]) {
+    const edges = binEdges(0.001, 1, { lower: null, upper }, true, 30);
+    assert.ok(edges.includes(upper), 'the threshold itself, not what its logarithm gives back');
+    assert.ok(edges[0]! > 0 && edges[0]! <= 0.001 && edges.at(-1)! >= 1);
+    const ratios = edges.slice(1).map((edge, i) => edge / edges[i]!);
+    assert.ok(ratios.every((ratio) => near(ratio, 1000 ** (1 / 30))));
+  }
 });
 
 test('both bounds are edges, near each other or far apart', () => {
