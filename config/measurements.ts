@@ -16,27 +16,34 @@ export interface KnownStatistic {
   readonly high: EvidenceCode;
   /** Smaller differences are rounding, or nothing that anyone could see; null: unknown, four digits are compared. */
   readonly step: number | null;
-  readonly subject: string;
+  readonly subject: Readonly<Record<'low' | 'high', string>>;
+  /** At which end it is told rather than another statistic of the same subject, whichever is stronger. */
+  readonly leads: 'low' | 'high' | null;
 }
 
 const VOICES: ReadonlyMap<string, KnownVoice> = new Map<string, KnownVoice>([
-  ['sharpness', { code: 'sharpness-unlike', placed: false, subject: 'sharpness' }],
+  ['sharpness', { code: 'sharpness-unlike', placed: false, subject: 'too little detail' }],
   ['texture-foreground', { code: 'texture-unlike', placed: true, subject: 'texture' }],
   ['texture-centre', { code: 'texture-centre-unlike', placed: false, subject: 'texture-centre' }],
   ['energy', { code: 'energy-unlike', placed: true, subject: 'energy' }],
 ]);
 
+const about = (subject: string) => ({ subject: { low: subject, high: subject }, leads: null });
+
+/** Blur takes grain away with the detail, and grain looks like detail: one cause, told by its own name. */
+const DETAIL = { low: 'too little detail', high: 'too much detail' };
+
 /** All are shares, or differences of values from 0 to 1. */
 const STATISTICS: ReadonlyMap<string, KnownStatistic> = new Map<string, KnownStatistic>([
-  ['brightness', { ...ends('brightness'), step: 1e-3, subject: 'brightness' }],
-  ['contrast', { ...ends('contrast'), step: 1e-3, subject: 'contrast' }],
-  ['sharpness', { ...ends('sharpness'), step: 1e-5, subject: 'sharpness' }],
-  ['noise', { ...ends('noise'), step: 1e-5, subject: 'noise' }],
-  ['foreground', { low: 'foreground-small', high: 'foreground-large', step: 1e-3, subject: 'extent' }],
-  ['box', { low: 'box-small', high: 'box-large', step: 1e-3, subject: 'extent' }],
-  ['saturation', { ...ends('saturation'), step: 1e-3, subject: 'saturation' }],
-  ['red-green', { ...ends('red-green'), step: 1e-3, subject: 'red-green' }],
-  ['blue-green', { ...ends('blue-green'), step: 1e-3, subject: 'blue-green' }],
+  ['brightness', { ...ends('brightness'), step: 1e-3, ...about('brightness') }],
+  ['contrast', { ...ends('contrast'), step: 1e-3, ...about('contrast') }],
+  ['sharpness', { ...ends('sharpness'), step: 1e-5, subject: DETAIL, leads: 'low' }],
+  ['noise', { ...ends('noise'), step: 1e-5, subject: DETAIL, leads: 'high' }],
+  ['foreground', { low: 'foreground-small', high: 'foreground-large', step: 1e-3, ...about('extent') }],
+  ['box', { low: 'box-small', high: 'box-large', step: 1e-3, ...about('extent') }],
+  ['saturation', { ...ends('saturation'), step: 1e-3, ...about('saturation') }],
+  ['red-green', { ...ends('red-green'), step: 1e-3, ...about('red-green') }],
+  ['blue-green', { ...ends('blue-green'), step: 1e-3, ...about('blue-green') }],
 ]);
 
 export function knownVoice(name: string): KnownVoice {
@@ -44,7 +51,7 @@ export function knownVoice(name: string): KnownVoice {
 }
 
 export function knownStatistic(name: string): KnownStatistic {
-  return STATISTICS.get(name) ?? { ...ends('statistic'), step: null, subject: `statistic ${name}` };
+  return STATISTICS.get(name) ?? { ...ends('statistic'), step: null, ...about(`statistic ${name}`) };
 }
 
 type Directed<C> = C extends `${infer Stem}-low` ? Stem : never;

@@ -8,6 +8,7 @@ import * as announce from './announce.ts';
 import { type BackendName, describeBackend, selectBackend } from './backend/select.ts';
 import { type Calibration, calibrate, EXECUTION, requireTuning } from './calibrate.ts';
 import type { Console } from './console.ts';
+import { requireVoices } from './data/examples.ts';
 import { type Gathered, type GivenLabels, gatherSamples } from './data/gather.ts';
 import { describeSizes, LIMITS, type LoadedFolder, loadSamples, requireImages } from './data/load.ts';
 import type { Label, Sample } from './data/sample.ts';
@@ -19,6 +20,7 @@ import { evaluateLabelled } from './evaluation/evaluate.ts';
 import { timedBar } from './evaluation/progress.ts';
 import { referenceOf } from './evaluation/reference.ts';
 import type { Reference } from './evaluation/types.ts';
+import { examplesOf, takeExamples } from './examples.ts';
 import { makeGoldenImages } from './golden.ts';
 import type { Metrics } from './metrics.ts';
 import { takePictures } from './report/pictures.ts';
@@ -43,6 +45,8 @@ export interface RunOptions extends PipSurroundings {
   /** Default: that of the run to resume, else 1. */
   readonly seed: number | undefined;
   readonly labelled: GivenLabels;
+  /** Folder of a few poor images that weigh the voices. */
+  readonly examples: string | null;
   /** Default: that of the run to resume, else `auto`. */
   readonly backend: BackendName | 'auto' | undefined;
   readonly threads: number;
@@ -69,12 +73,15 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   const seed = options.seed ?? before?.seed ?? 1;
   if (before !== null) requireSameRun(before, { recipe, seed });
 
-  const gathered = await gatherSamples(options.folder, options.labelled, recipe, seed);
-  announce.tellSources(console, gathered);
-  const loaded = await readImages(gathered.train, 'reading images', options, recipe, console);
+  if (options.examples !== null) requireVoices(recipe);
+  const found = await gatherSamples(options.folder, options.labelled, recipe, seed);
+  announce.tellSources(console, found);
+  const loaded = await readImages(found.train, 'reading images', options, recipe, console);
   announce.tellImages(console, options.folder, loaded, describeSizes(loaded.images, recipe.input));
   requireImages(options.folder, loaded);
   const split = splitImages(loaded.images, recipe, seed);
+  const examples = await takeExamples(options, loaded.images, found, recipe, console);
+  const gathered = { ...found, ...examples?.labelled };
   const sides = describeSplit(split, seed);
   announce.tellSplit(console, split, recipe, seed);
   const tuning = await readTuning(gathered, options, recipe, console);
@@ -91,9 +98,9 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   if (before !== null) requireSameBackend(before.backend, record.backend);
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
-  const { graph, unseen, groups, training, model, encoder, measurements } = await train(
+  const { graph, unseen, groups, weighting, training, model, encoder, measurements } = await train(
     {
-      ...{ recipe, seed, split, labelled, threads },
+      ...{ recipe, seed, split, labelled, threads, examples: examples?.images ?? [] },
       modelFolder: files.model,
       checkpointFile: files.checkpoint,
       fingerprint: fingerprintOf(record, sides),
@@ -103,6 +110,8 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
     console,
   );
 
+  const used = examples === null || weighting === null ? null : { ...examples.told, ...weighting };
+  if (used !== null) announce.tellWeights(console, used);
   const data = {
     train: split.train.length,
     validation: split.validation.length,
@@ -132,6 +141,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       backend: `${got} (${library}, ${device})`,
       trainer: options.versions.trainer,
       encoder,
+      ...(used !== null && { examples: examplesOf(used) }),
     },
     measurements,
     onImage: bar.onImage,
@@ -170,6 +180,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       model,
       training,
       tuning: tuned,
+      examples: used,
       bundle: describeBundle(bundle),
       calibration: { ...calibration, threshold },
       evaluation: evaluation === null ? null : { sources: gathered.sources, ...evaluation },

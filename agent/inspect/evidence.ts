@@ -22,6 +22,7 @@ interface Finding extends Evidence {
   readonly strength: number;
   readonly subject: string;
   readonly directed: boolean;
+  readonly leading: boolean;
 }
 
 /**
@@ -80,12 +81,20 @@ function aboutVoice({ name, value, good }: Column, place: () => string | null): 
     good: countIn(below, n),
     place: where === null ? '' : `, most ${where}`,
   });
-  return { code, p, sentence, subject, directed: false, strength: strengthOf(value, good, LEAST_SPREAD) };
+  return {
+    code,
+    p,
+    sentence,
+    subject,
+    directed: false,
+    leading: false,
+    strength: strengthOf(value, good, LEAST_SPREAD),
+  };
 }
 
 /** Compared in whole steps, so that rounding is no difference, and sentences and counts agree. */
 function aboutStatistic({ name, value, good }: Column): Finding | null {
-  const { low, high, step, subject } = knownStatistic(name);
+  const { low, high, step, subject, leads } = knownStatistic(name);
   const rounded = (x: number) => (step === null ? Number(x.toPrecision(4)) : Math.round(x / step));
   const [it, them] = [rounded(value), good.map(rounded)];
   const n = them.length;
@@ -94,7 +103,8 @@ function aboutStatistic({ name, value, good }: Column): Finding | null {
   const beyond = Math.max(below, above);
   const p = Math.min(1, (2 * (1 + n - beyond)) / (n + 1));
   if (!isRare(p, beyond, n)) return null;
-  const code: EvidenceCode = above > below ? low : high;
+  const end = above > below ? 'low' : 'high';
+  const code: EvidenceCode = end === 'low' ? low : high;
   const scale = step ?? 1;
   const sentence = inWords(EVIDENCE[code].sentence, {
     name,
@@ -106,7 +116,11 @@ function aboutStatistic({ name, value, good }: Column): Finding | null {
     ),
   });
   const least = step === null ? 1e-4 * Math.abs(middleOf(them)) || Number.EPSILON : 1;
-  return { code, p, sentence, subject, directed: true, strength: strengthOf(it, them, least) };
+  return {
+    ...{ code, p, sentence },
+    ...{ subject: subject[end], directed: true, leading: leads === end },
+    strength: strengthOf(it, them, least),
+  };
 }
 
 function isRare(p: number, beyond: number, n: number): boolean {
@@ -140,11 +154,15 @@ function middleOf(sorted: readonly number[]): number {
   return sorted[(sorted.length - 1) >>> 1]!;
 }
 
-/** The first of each subject; one that has a direction before one that has none. `findings` strongest first. */
+/** The first of each subject; but one that leads before others, and one that has a direction before one that has none. */
 function onePerSubject(findings: readonly Finding[]): Finding[] {
-  return findings.filter((finding, i) => {
-    const others = findings.filter((other, j) => other.subject === finding.subject && j !== i);
-    if (!finding.directed && others.some(({ directed }) => directed)) return false;
-    return !others.some((other) => other.directed === finding.directed && findings.indexOf(other) < i);
-  });
+  const rank = ({ directed, leading }: Finding) => Number(directed) + Number(leading);
+  return findings.filter(
+    (finding, i) =>
+      !findings.some(
+        (other, j) =>
+          other.subject === finding.subject &&
+          (rank(other) > rank(finding) || (rank(other) === rank(finding) && j < i)),
+      ),
+  );
 }

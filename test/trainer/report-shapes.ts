@@ -45,7 +45,16 @@ const shapes = (recipe: Recipe, voices: Recipe): Readonly<Record<string, Evaluat
     good: GOOD,
     kinds: { poor: POOR },
   }),
-  voices: fitMetrics({ recipe: voices, good: GOOD, kinds: { poor: POOR } }),
+  voices: {
+    ...fitMetrics({ recipe: voices, good: GOOD, kinds: { poor: POOR } }),
+    examples: {
+      ...{ folder: NASTY, images: 3, refused: [], copies: 0, leftOut: 2, digest: 'sha256:0' },
+      weights: ['sharpness', 'texture-foreground'].map((voice, i) => ({ voice, weight: 0.5 + i })),
+      before: { value: 0.8, low: 0.7, high: 0.9 },
+      after: { value: 0.9, low: 0.8, high: 0.95 },
+      ...{ higher: 2, lower: 1 },
+    },
+  },
   'two-sided': fitMetrics({
     recipe,
     good: GOOD,

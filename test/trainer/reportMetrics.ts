@@ -125,6 +125,7 @@ export function fitMetrics(sample: Sample): Metrics {
       imagesPerSecond: 87,
     },
     tuning: sample.tuning ? tuningOf() : null,
+    examples: null,
   };
 }
 

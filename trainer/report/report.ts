@@ -7,6 +7,7 @@ import { rankingChart } from './charts/ranking.ts';
 import { scoreChart } from './charts/scores.ts';
 import { tuningChart } from './charts/tuning.ts';
 import { conclude, headline, isTwoSided, usable } from './conclusion.ts';
+import { examplesSection } from './examples.ts';
 import { gallery } from './gallery.ts';
 import { type Html, html } from './html.ts';
 import { modelSection } from './model.ts';
@@ -43,6 +44,7 @@ ${learning(fitted)}
 ${scores(metrics)}
 ${fitted?.tuning ? html`<section><h2>How the threshold was tuned</h2>${tuningChart(fitted.tuning)}</section>` : null}
 ${testSection(metrics)}
+${fitted === null ? null : examplesSection(fitted)}
 ${fitted === null ? null : modelSection(fitted)}
 ${provenance(metrics)}`,
     footer: `${bundle.intendedUse} This page holds pictures from your folders; treat it as you treat them.`,

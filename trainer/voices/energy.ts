@@ -15,7 +15,7 @@ const GRID = 4;
 /** Keeps the logarithm finite; a hundredth of a grey level in contrast. */
 const FLOOR = 1e-4;
 
-/** Features `[N, 384]` of grey views, `[N, 1152]` of colour: 6 orientations, 4 octaves, 4 x 4 cells. */
+/** Features `[N, 384]` of grey views, `[N, 960]` of colour: 6 orientations, 4 octaves (colour: 3), 4 x 4 cells. */
 export const energy: VoiceFeatures = {
   describe: (views) => {
     const cells = energyCells(views.foreground);
@@ -30,19 +30,21 @@ export function logEnergyCells(views: Views): tf.Tensor4D {
   return tf.log(tf.add(energyCells(views.foreground), FLOOR));
 }
 
-/** Features of a cell: orientations by channels by octaves. */
-export const cellFeatures = (channels: number): number => ORIENTATIONS * OCTAVES * channels;
-
-/** Mean energy in 16 x 16 cells of views `[N, channels, 128, 128]`: `[N, 16, 16, cellFeatures(channels)]`. */
+/**
+ * Mean energy in 16 x 16 cells of views `[N, channels, 128, 128]`: `[N, 16, 16, F]`, F = 24 or, with colour, 60. The
+ * finest octave is that of grey alone: most cameras and JPEG keep colour at half the resolution, and it costs most.
+ */
 function energyCells(view: tf.Tensor4D): tf.Tensor4D {
   let images = opponentColours(view);
-  const channels = images.shape[3];
-  const [even, odd] = gaborFilters(channels);
   const octaves: tf.Tensor4D[] = [];
   for (let octave = 0; octave < OCTAVES; octave++) {
+    const channels = images.shape[3];
     if (octave > 0) images = tf.depthwiseConv2d(border(images, 2), binomialFilter(channels), 2, 'valid');
-    const bordered = border(images, 3);
-    const [a, b] = [even, odd].map((filter) => tf.depthwiseConv2d(bordered, filter!, 1, 'valid'));
+    const seen = octave > 0 ? images : tf.slice(images, [0, 0, 0, 0], [-1, -1, -1, 1]);
+    const bordered = border(seen, 3);
+    const [a, b] = gaborFilters(seen.shape[3]).map((filter) =>
+      tf.depthwiseConv2d(bordered, filter, 1, 'valid'),
+    );
     const energies = tf.sqrt(tf.add(tf.add(tf.square(a!), tf.square(b!)), 1e-8)) as tf.Tensor4D;
     const side = VIEW / 2 ** octave / CELLS;
     octaves.push(side === 1 ? energies : tf.avgPool(energies, side, side, 'valid'));

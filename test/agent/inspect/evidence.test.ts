@@ -132,6 +132,21 @@ test('strongest first, five at most, one of a subject', () => {
   assert.deepEqual(codes({ statistics: { foreground: at(-1), box: at(-2) } }), ['box-small']);
 });
 
+test('blur is told as too little sharpness, and grain as grain, whichever is stronger', () => {
+  const codesOf = (sharpness: number, noise: number) =>
+    evidenceOn({
+      statistics: {
+        noise: { value: noise, good: evenly(100, 0.4, 0.6) },
+        sharpness: { value: sharpness, good: evenly(100, 0.4, 0.6) },
+      },
+    }).map(({ code }) => code);
+  assert.deepEqual(codesOf(0.3, 0.1), ['sharpness-low']);
+  assert.deepEqual(codesOf(0.1, 0.3), ['sharpness-low']);
+  assert.deepEqual(codesOf(0.9, 0.7), ['noise-high']);
+  assert.deepEqual(codesOf(0.9, 0.3), ['sharpness-high', 'noise-low'], 'two causes');
+  assert.deepEqual(codesOf(0.5, 0.1), ['noise-low']);
+});
+
 test('p is conformal: on exchangeable images no level is undershot more often than it promises', () => {
   const uniform = random(1);
   const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
