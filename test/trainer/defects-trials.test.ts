@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { recipe as schema } from '../../config/recipe.ts';
 import { DEFECTS, FAMILIES, STRENGTHS } from '../../trainer/defects/families.ts';
 import { describeTrials, smallestFound } from '../../trainer/defects/smallest.ts';
 import { tryFolds } from '../../trainer/defects/try-folds.ts';
@@ -12,7 +11,7 @@ import { drawDefects } from '../../trainer/report/defects.ts';
 import { renderReport } from '../../trainer/report/report.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { smoothPixels } from '../support/images.ts';
-import { shapes } from './reportMetrics.ts';
+import { allShapes } from './report-shapes.ts';
 
 const folder = await mkdtemp(path.join(os.tmpdir(), 'plumbline-defects-'));
 after(() => rm(folder, { recursive: true }));
@@ -77,10 +76,7 @@ test('the smallest defect found is told in at most eight lines', () => {
 });
 
 test('the report shows the table and what each defect looks like', async () => {
-  const file = new URL('../../config/recipes/fundus.json', import.meta.url);
-  const [metrics] = Object.values(shapes(schema.parse(JSON.parse(await readFile(file, 'utf8'))))).filter(
-    (one) => 'training' in one,
-  );
+  const [metrics] = Object.values(allShapes()).filter((one) => 'training' in one);
   assert.ok(metrics !== undefined && 'training' in metrics);
   assert.doesNotMatch(renderReport(metrics, []), /cannot<\/h2>/);
   const input = { ...metrics.recipe.input, width: 32, height: 32, channels: 3 as const };
