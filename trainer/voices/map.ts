@@ -12,7 +12,10 @@ import { EDGE, type Views } from './views.ts';
 export const MAP = 28;
 
 export interface LocalModel {
-  /** `[N, 28, 28]`, over the whole image, zero outside of the foreground's box; in good images seldom above 1. */
+  /**
+   * `[N, 28, 28]`, over the whole image, zero outside of the foreground's box: 0 where a place is as usual as it is in
+   * the half of the good images, in good images seldom above 1.
+   */
   readonly map: (views: Views) => tf.Tensor3D;
   readonly parameters: number;
 }
@@ -28,9 +31,9 @@ const SCALED = 200;
 
 /**
  * A Gaussian for every cell of the foreground, as in PaDiM (Defard et al. 2021), with means and deviations of its own;
- * the correlations are those of all cells together, so that few images suffice. Distances are divided by one that
- * hardly a good image exceeds in that cell: where good images differ in a way that is not Gaussian (a burned-in date),
- * the map would else have its largest value in each of them. `cells` holds `logEnergyCells` of good images,
+ * the correlations are those of all cells together, so that few images suffice. Distances are told between their median
+ * in that cell, 0, and one that hardly a good image exceeds, 1: where good images differ in a way that is not Gaussian
+ * (a burned-in date), the map would else have its largest value in each of them. `cells` holds `logEnergyCells` of good images,
  * `[16, 16, F]` each.
  */
 export function fitLocalModel(cells: readonly Float32Array[]): LocalModel {
@@ -43,9 +46,9 @@ export function fitLocalModel(cells: readonly Float32Array[]): LocalModel {
     shrunkCovariance({ rows: matrix.rows * count, columns: features, data }),
     features,
   );
-  const scale = scaleOf(data.subarray(0, SCALED * matrix.columns), whitening, features);
+  const { usual, width } = spreadOf(data.subarray(0, SCALED * matrix.columns), whitening, features);
   return {
-    parameters: 2 * matrix.columns + whitening.length + count,
+    parameters: 2 * matrix.columns + whitening.length + 2 * count,
     map: (views) => {
       const z = standardise(tf.reshape(logEnergyCells(views), [-1, matrix.columns]), standard);
       const white = tf.matMul(
@@ -53,34 +56,41 @@ export function fitLocalModel(cells: readonly Float32Array[]): LocalModel {
         tf.tensor3d(whitening, [1, features, features]),
       );
       const distance = tf.sqrt(tf.mean(tf.square(white), 2));
-      const relative = tf.mul(
-        distance,
-        tf.tensor2d(
-          scale.map((value) => 1 / value),
-          [1, count],
-        ),
-      );
+      const beyond = tf.relu(tf.sub(distance, tf.tensor2d(usual, [1, count])));
+      const relative = tf.div(beyond, tf.tensor2d(width, [1, count]));
       return placeInImage(tf.reshape(relative, [-1, CELLS, CELLS]), views);
     },
   };
 }
 
-/** Of each cell the distance that `KEPT` of the images keep below, of standardised cells `[N, 256, features]`. */
-function scaleOf(data: Float32Array, whitening: Float32Array, features: number): Float32Array {
+/** Of each cell the median distance, and from there to what `KEPT` of the images keep below; cells `[N, 256, features]`. */
+function spreadOf(
+  data: Float32Array,
+  whitening: Float32Array,
+  features: number,
+): { usual: Float32Array; width: Float32Array } {
   const count = CELLS * CELLS;
   const images = data.length / features / count;
-  const scale = Float32Array.from({ length: count }, (_, cell) => {
+  const cells = Array.from({ length: count }, (_, cell) => {
     const distances = Array.from({ length: images }, (_, i) => {
       const start = (i * count + cell) * features;
       return whitenedLength(data.subarray(start, start + features), whitening);
     });
-    return quantile(
-      distances.sort((a, b) => a - b),
-      KEPT,
-    );
+    distances.sort((a, b) => a - b);
+    const median = quantile(distances, 0.5);
+    return { median, width: quantile(distances, KEPT) - median };
   });
-  const least = LEAST * scale.toSorted()[count >> 1]! + 1e-6;
-  return scale.map((value) => Math.max(value, least));
+  const least =
+    LEAST *
+      quantile(
+        cells.map(({ width }) => width).sort((a, b) => a - b),
+        0.5,
+      ) +
+    1e-6;
+  return {
+    usual: Float32Array.from(cells, ({ median }) => median),
+    width: Float32Array.from(cells, ({ width }) => Math.max(width, least)),
+  };
 }
 
 /** Root mean square of `x W`. */
