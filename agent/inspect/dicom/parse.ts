@@ -8,7 +8,7 @@ import { EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN } from './syntax.ts';
 
 export interface Parsed {
   readonly elements: DataSet;
-  /** UID. */
+  /** UID. Of a deflated file, that of what it was inflated to. */
   readonly syntax: string;
 }
 
@@ -27,23 +27,31 @@ export function parseElements(bytes: Uint8Array, mostBytes: number): Parsed {
   let content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (beginning === 'meta')
     content = Buffer.concat([Buffer.alloc(128), Buffer.from('DICM', 'latin1'), content]);
-  const raw = explicit(content) ? EXPLICIT_LITTLE_ENDIAN : IMPLICIT_LITTLE_ENDIAN;
   try {
+    if (beginning === 'data-set')
+      return parseRaw(content, explicit(content) ? EXPLICIT_LITTLE_ENDIAN : IMPLICIT_LITTLE_ENDIAN);
+    let inflated: Buffer | undefined;
     const elements = dicomParser.parseDicom(content, {
       untilTag: PIXEL_DATA,
-      inflater: (all: Uint8Array, position: number) => inflate(all, position, mostBytes),
-      ...(beginning === 'data-set' && { TransferSyntaxUID: raw }),
+      // The parser (1.8.21) would go on at byte 0 of what this gives, not behind the meta information: it gets one empty element.
+      inflater: (all: Uint8Array, position: number) => {
+        inflated = inflateRawSync(all.subarray(position), { maxOutputLength: mostBytes });
+        return Buffer.alloc(8);
+      },
     });
-    const syntax = beginning === 'data-set' ? raw : (elements.string('x00020010')?.trim() ?? '');
-    return { elements, syntax };
+    if (inflated !== undefined) return parseRaw(inflated, EXPLICIT_LITTLE_ENDIAN);
+    return { elements, syntax: elements.string('x00020010')?.trim() ?? '' };
   } catch (thrown) {
     throw refusal(thrown);
   }
 }
 
-function inflate(all: Uint8Array, position: number, mostBytes: number): Uint8Array {
-  const inflated = inflateRawSync(all.subarray(position), { maxOutputLength: mostBytes });
-  return Buffer.concat([all.subarray(0, position), inflated]);
+/** A data set without anything before it. */
+function parseRaw(content: Buffer, syntax: string): Parsed {
+  return {
+    elements: dicomParser.parseDicom(content, { untilTag: PIXEL_DATA, TransferSyntaxUID: syntax }),
+    syntax,
+  };
 }
 
 /** The parser throws texts, errors, and objects that hold either. */

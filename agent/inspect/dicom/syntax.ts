@@ -6,7 +6,6 @@ export type Codec = 'native' | 'rle' | 'jpeg' | 'jpeg-ls' | 'jpeg-2000';
 const SYNTAXES: ReadonlyMap<string, Codec> = new Map([
   ['1.2.840.10008.1.2', 'native'], // implicit VR, little endian
   ['1.2.840.10008.1.2.1', 'native'], // explicit VR, little endian
-  ['1.2.840.10008.1.2.1.99', 'native'], // deflated
   ['1.2.840.10008.1.2.2', 'native'], // explicit VR, big endian
   ['1.2.840.10008.1.2.5', 'rle'],
   ['1.2.840.10008.1.2.4.50', 'jpeg'], // baseline, 8 bits
