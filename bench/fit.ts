@@ -54,6 +54,7 @@ export async function fitDomain(
       out,
       recipe: () => loadRecipe(recipe, [...grouped, ...changes]),
       seed,
+      examples: null,
       labelled: { test: null, good: [], bad: [], csv: null },
       backend: 'auto',
       threads: availableParallelism(),

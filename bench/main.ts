@@ -11,12 +11,23 @@ import { detectors } from './detectors.ts';
 import { encoders } from './encoders.ts';
 import { keras } from './keras.ts';
 import { latency } from './latency.ts';
+import { maps } from './maps.ts';
 import { parity } from './parity.ts';
 import { systems } from './systems.ts';
 import { formatTable } from './table.ts';
 import { training } from './training.ts';
 
-const BENCHES: readonly Bench[] = [training, parity, latency, delivery, encoders, systems, detectors, keras];
+const BENCHES: readonly Bench[] = [
+  training,
+  parity,
+  latency,
+  delivery,
+  encoders,
+  systems,
+  detectors,
+  maps,
+  keras,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

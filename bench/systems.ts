@@ -77,6 +77,7 @@ async function train(
       out,
       recipe: () => loadRecipe(name, groupBy === undefined ? [] : [{ key: 'split.groupBy', value: groupBy }]),
       seed: undefined,
+      examples: null,
       labelled: { test: null, good: [], bad: [], csv: null },
       backend: 'auto',
       threads: availableParallelism(),

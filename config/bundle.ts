@@ -42,7 +42,7 @@ export const manifest = z.strictObject({
   score: z
     .enum(['mean', 'voices'])
     .describe(
-      'How the residuals of one image become its score. mean: their mean. voices: the sum over all voices of softplus(z) squared, z being the robust z of the logarithm of what the voice says.',
+      'How the residuals of one image become its score. mean: their mean. voices: the sum over all voices of softplus(z) squared, z being the robust z of the logarithm of what the voice says, each times its weight where examples gave weights (provenance).',
     ),
   voices: z
     .array(measurement)
@@ -113,6 +113,24 @@ export const manifest = z.strictObject({
       .nullable()
       .default(null)
       .describe('The pretrained encoder that the graph holds; null: none.'),
+    examples: z
+      .strictObject({
+        images: z.int().min(1),
+        digest: z.string().describe('SHA-256 over the sorted content hashes of the examples.'),
+        weights: z.record(z.string(), z.number().min(0)).describe('Of each voice, mean 1.'),
+      })
+      .optional()
+      .describe('Poor images by which the voices were weighed.'),
+    recalibration: z
+      .strictObject({
+        images: z.int().min(1).describe('Good images that the calibration now comes from.'),
+        digest: z.string().describe('SHA-256 over the sorted content hashes of these images.'),
+        from: z.string().describe('Digest of the bundle that was recalibrated; the weights are its own.'),
+      })
+      .optional()
+      .describe(
+        'Calibration and threshold come from other images than `data` tells, such as those of another site.',
+      ),
   }),
 });
 

@@ -7,7 +7,7 @@ import type { Gathered } from './data/gather.ts';
 import type { LoadedFolder } from './data/load.ts';
 import type { Split } from './data/split.ts';
 import type { OpenedEncoder } from './encoders/open.ts';
-import type { Compute, Metrics, Tuning } from './metrics.ts';
+import type { Compute, Metrics, Tuning, UsedExamples, Weighting } from './metrics.ts';
 import type { LayerSummary } from './models/summary.ts';
 import { conclude, headline } from './report/conclusion.ts';
 
@@ -70,6 +70,31 @@ export function tellSiblings(console: Console, images: number, groups: number, s
   if (siblings === 0) return;
   console.say(
     `siblings: ${images} images form ${groups} groups within which they are far more alike than images are otherwise, as one subject captured again is; a group is never in two folds`,
+  );
+}
+
+export function tellExamples(
+  console: Console,
+  { folder, images, refused, copies, leftOut }: Omit<UsedExamples, keyof Weighting>,
+): void {
+  const less = [`${refused.length} refused`, ...(copies > 0 ? [`${copies} left out as copies`] : [])];
+  console.say(
+    `examples: ${images} poor images in ${folder}, ${less.join(', ')}; they weigh the voices, no more`,
+  );
+  if (leftOut > 0)
+    console.say(
+      `  ${leftOut} labelled images are left out of the test, as they are examples or of the group of one`,
+    );
+}
+
+export function tellWeights(console: Console, { weights, before, after, higher, lower }: UsedExamples): void {
+  const share = ({ value, low, high }: typeof before) =>
+    `${value.toFixed(3)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  console.say(
+    `voices, as the examples weigh them: ${weights.map(({ voice, weight }) => `${voice} ${weight.toFixed(2)}`).join(', ')} (1: as without examples)`,
+  );
+  console.say(
+    `  AUROC of the examples against good images: ${share(before)} without weights, ${share(after)} with those that the other examples give; ${higher} rank higher, ${lower} lower`,
   );
 }
 

@@ -67,8 +67,8 @@ export async function calibrate(
   for (const { graph, images } of options.unseen)
     unseen.push(...(await scoreUnseen(makeBundle(graph, blank), images, options.onImage)));
   unseen.sort((a, b) => a.score - b.score);
-  const scores = unseen.map(({ score }) => score);
-  const peaks = unseen.map(({ peak }) => peak).sort((a, b) => a - b);
+  const calibration = calibrationOf(blank, unseen);
+  const { scores } = calibration;
   const scorer = await openScorer(makeBundle(graph, blank), EXECUTION);
   try {
     const tuning =
@@ -80,10 +80,8 @@ export async function calibrate(
     const bundle = makeBundle(graph, {
       ...blank,
       calibration: {
-        scores,
+        ...calibration,
         ...(options.groups < scores.length && { groups: options.groups }),
-        ...valuesOf(blank, unseen),
-        mapAlarm: Math.max(quantile(peaks, 0.95), Number.EPSILON),
       },
       threshold: { rule: recipe.threshold, ...bounds, revision: 1 },
       golden: {
@@ -98,11 +96,34 @@ export async function calibrate(
   }
 }
 
-interface Unseen extends Pick<Scores, 'voices' | 'statistics'> {
-  readonly name: string;
+/** What calibration takes from one good image. */
+export interface Outputs extends Pick<Scores, 'voices' | 'statistics'> {
   readonly score: number;
   /** Largest value of the map. */
   readonly peak: number;
+}
+
+interface Unseen extends Outputs {
+  readonly name: string;
+}
+
+/** Of a batch of one. */
+export function outputsOf({ score, map, voices, statistics }: Scores): Outputs {
+  const peak = map.reduce((highest, value) => Math.max(highest, value));
+  return { score: score[0]!, peak, voices, statistics };
+}
+
+/** What the manifest says of good images that training never saw, in any order. */
+export function calibrationOf(
+  manifest: Pick<Manifest, 'voices' | 'statistics'>,
+  images: readonly Outputs[],
+): Manifest['calibration'] {
+  const ascending = (values: readonly number[]) => values.toSorted((a, b) => a - b);
+  return {
+    scores: ascending(images.map(({ score }) => score)),
+    ...valuesOf(manifest, images),
+    mapAlarm: Math.max(quantile(ascending(images.map(({ peak }) => peak)), 0.95), Number.EPSILON),
+  };
 }
 
 async function scoreUnseen(
@@ -114,9 +135,7 @@ async function scoreUnseen(
   try {
     const unseen: Unseen[] = [];
     for (const { name, pixels } of images) {
-      const { score, map, voices, statistics } = await scorer.score(pixels, 1);
-      const peak = map.reduce((highest, value) => Math.max(highest, value));
-      unseen.push({ name, score: score[0]!, peak, voices, statistics });
+      unseen.push({ name, ...outputsOf(await scorer.score(pixels, 1)) });
       onImage();
     }
     return unseen;

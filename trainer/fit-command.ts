@@ -52,6 +52,7 @@ export function addFitCommand(program: Command, context: FitCommandContext): voi
     .option('--good <folder>', 'labelled good test images; repeat for more', collect, [])
     .option('--bad <[name=]folder>', 'labelled poor test images of one kind; repeat for more', collect, [])
     .option('--labels <csv>', 'labelled test images as path,label[,group]')
+    .option('--examples <folder>', 'a few poor images that weigh the voices of auto; used for nothing else')
     .addOption(
       new Option(
         '--backend <name>',
@@ -73,6 +74,7 @@ Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted twice, or before the
 Examples:
   trainer fit good/
   trainer fit good/ --recipe fundus --out run-1 --epochs 100 --seed 7
+  trainer fit good/ --examples poor/
   trainer fit good/ --good more/good --bad blurred=more/blurred --bad dark=more/dark --out run-2
   trainer fit brain/ --recipe brain-mri --encoder resnet50.onnx --epochs 100
   trainer fit chest/ --recipe chest-xray --frames 5 --group-by 'person(\\d+)'
@@ -100,6 +102,7 @@ Examples:
             bad: options.bad.map(parseNamed),
             csv: options.labels ?? null,
           },
+          examples: options.examples ?? null,
           backend: options.backend,
           resume: options.resume,
           cache: context.cache,

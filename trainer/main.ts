@@ -14,6 +14,7 @@ import { InterruptedError, TrainerError } from './error.ts';
 import { addEvaluateCommands } from './evaluation/commands.ts';
 import { addFitCommand } from './fit-command.ts';
 import manifest from './package.json' with { type: 'json' };
+import { addRecalibrateCommand } from './recalibrate/command.ts';
 import { addRecipesCommand } from './recipes-command.ts';
 
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -46,6 +47,7 @@ const machine = {
 };
 addFitCommand(program, { ...run, ...machine, threads: availableParallelism() });
 addEvaluateCommands(program, run);
+addRecalibrateCommand(program, run);
 addCompareCommand(program, run);
 addRecipesCommand(program, machine.print);
 addEncoderCommands(program, machine);

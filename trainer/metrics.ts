@@ -3,9 +3,11 @@ import type { Recipe } from '../config/recipe.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Calibration } from './calibrate.ts';
 import type { RefusedImage } from './data/load.ts';
+import type { Trials } from './defects/types.ts';
 import type { Evaluation } from './evaluation/types.ts';
 import type { Fitted } from './fit.ts';
 import type { LayerSummary } from './models/summary.ts';
+import type { RankedExamples } from './voices/weights.ts';
 
 /** Of `trainer evaluate`, and the part of `trainer fit` that is alike. */
 export interface EvaluationMetrics {
@@ -62,6 +64,26 @@ export interface Metrics extends EvaluationMetrics {
   readonly training: Fitted & { readonly seconds: number; readonly imagesPerSecond: number };
   /** How the rule f1 came to its threshold; null: another rule. */
   readonly tuning: Tuning | null;
+  /** What poor examples changed; null: none were given. */
+  readonly examples: UsedExamples | null;
+  /** What it finds of planted defects; null: not tried, which it is where the model is of voices. */
+  readonly defects: Trials | null;
+}
+
+/** Weights of voices from poor examples. */
+export interface Weighting extends RankedExamples {
+  /** In the order of the voices, mean 1. */
+  readonly weights: readonly { readonly voice: string; readonly weight: number }[];
+}
+
+export interface UsedExamples extends Weighting {
+  readonly folder: string;
+  readonly images: number;
+  readonly refused: readonly RefusedImage[];
+  readonly copies: number;
+  /** Labelled images left out of the test, as they are examples or of the group of one. */
+  readonly leftOut: number;
+  readonly digest: string;
 }
 
 /** What one image costs. */

@@ -8,10 +8,14 @@ import * as announce from './announce.ts';
 import { type BackendName, describeBackend, selectBackend } from './backend/select.ts';
 import { type Calibration, calibrate, EXECUTION, requireTuning } from './calibrate.ts';
 import type { Console } from './console.ts';
+import { requireVoices } from './data/examples.ts';
 import { type Gathered, type GivenLabels, gatherSamples } from './data/gather.ts';
 import { describeSizes, LIMITS, type LoadedFolder, loadSamples, requireImages } from './data/load.ts';
 import type { Label, Sample } from './data/sample.ts';
 import { describeSplit, type Split, splitImages } from './data/split.ts';
+import { describeTrials } from './defects/smallest.ts';
+import { type FoldOptions, tryFolds } from './defects/try-folds.ts';
+import type { Trials } from './defects/types.ts';
 import type { PipSurroundings } from './encoders/pipSettings.ts';
 import { tellEvaluation } from './evaluation/announce.ts';
 import { describeBundle } from './evaluation/describe-bundle.ts';
@@ -19,8 +23,10 @@ import { evaluateLabelled } from './evaluation/evaluate.ts';
 import { timedBar } from './evaluation/progress.ts';
 import { referenceOf } from './evaluation/reference.ts';
 import type { Reference } from './evaluation/types.ts';
+import { examplesOf, takeExamples } from './examples.ts';
 import { makeGoldenImages } from './golden.ts';
 import type { Metrics } from './metrics.ts';
+import { type DefectPictures, drawDefects } from './report/defects.ts';
 import { takePictures } from './report/pictures.ts';
 import { renderReport } from './report/report.ts';
 import {
@@ -43,6 +49,8 @@ export interface RunOptions extends PipSurroundings {
   /** Default: that of the run to resume, else 1. */
   readonly seed: number | undefined;
   readonly labelled: GivenLabels;
+  /** Folder of a few poor images that weigh the voices. */
+  readonly examples: string | null;
   /** Default: that of the run to resume, else `auto`. */
   readonly backend: BackendName | 'auto' | undefined;
   readonly threads: number;
@@ -69,12 +77,15 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   const seed = options.seed ?? before?.seed ?? 1;
   if (before !== null) requireSameRun(before, { recipe, seed });
 
-  const gathered = await gatherSamples(options.folder, options.labelled, recipe, seed);
-  announce.tellSources(console, gathered);
-  const loaded = await readImages(gathered.train, 'reading images', options, recipe, console);
+  if (options.examples !== null) requireVoices(recipe);
+  const found = await gatherSamples(options.folder, options.labelled, recipe, seed);
+  announce.tellSources(console, found);
+  const loaded = await readImages(found.train, 'reading images', options, recipe, console);
   announce.tellImages(console, options.folder, loaded, describeSizes(loaded.images, recipe.input));
   requireImages(options.folder, loaded);
   const split = splitImages(loaded.images, recipe, seed);
+  const examples = await takeExamples(options, loaded.images, found, recipe, console);
+  const gathered = { ...found, ...examples?.labelled };
   const sides = describeSplit(split, seed);
   announce.tellSplit(console, split, recipe, seed);
   const tuning = await readTuning(gathered, options, recipe, console);
@@ -91,9 +102,9 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   if (before !== null) requireSameBackend(before.backend, record.backend);
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
-  const { graph, unseen, groups, training, model, encoder, measurements } = await train(
+  const { graph, unseen, groups, weighting, training, model, encoder, measurements } = await train(
     {
-      ...{ recipe, seed, split, labelled, threads },
+      ...{ recipe, seed, split, labelled, threads, examples: examples?.images ?? [] },
       modelFolder: files.model,
       checkpointFile: files.checkpoint,
       fingerprint: fingerprintOf(record, sides),
@@ -103,6 +114,8 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
     console,
   );
 
+  const used = examples === null || weighting === null ? null : { ...examples.told, ...weighting };
+  if (used !== null) announce.tellWeights(console, used);
   const data = {
     train: split.train.length,
     validation: split.validation.length,
@@ -132,6 +145,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       backend: `${got} (${library}, ${device})`,
       trainer: options.versions.trainer,
       encoder,
+      ...(used !== null && { examples: examplesOf(used) }),
     },
     measurements,
     onImage: bar.onImage,
@@ -139,6 +153,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   await writeBundle(files.bundle, bundle);
   const { threshold } = bundle.manifest;
   announce.tellCalibrated(console, calibration, threshold, tuned);
+  const defects = await tryPlanted(recipe, { unseen, bundle, seed, threads, signal: options.stop }, console);
 
   // Opened as a device opens it: this proves the digest and the golden samples of the file as written.
   const inspector = await loadInspector({ bundlePath: files.bundle, limits: LIMITS, ...EXECUTION });
@@ -170,6 +185,8 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       model,
       training,
       tuning: tuned,
+      examples: used,
+      defects,
       bundle: describeBundle(bundle),
       calibration: { ...calibration, threshold },
       evaluation: evaluation === null ? null : { sources: gathered.sources, ...evaluation },
@@ -177,13 +194,46 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
     await writeJson(files.metrics, metrics);
     const readers = new Map([...gathered.train, ...gathered.test].map(({ name, read }) => [name, read]));
     const pictures = await takePictures(inspector, metrics, readers);
-    await writeAtomically(files.report, renderReport(metrics, pictures));
+    const drawn = await drawOrdinary(metrics, split.calibration);
+    await writeAtomically(files.report, renderReport(metrics, pictures, drawn));
     if (tested) tellEvaluation(console, metrics);
     announce.tellConclusion(console, metrics, files);
     return metrics;
   } finally {
     await inspector.close();
   }
+}
+
+/** null: the model is none of voices, whose folds alone score images that they have not seen. */
+async function tryPlanted(
+  recipe: Recipe,
+  options: Omit<FoldOptions, 'onBegin'>,
+  console: Console,
+): Promise<Trials | null> {
+  if (recipe.model.kind !== 'voices') return null;
+  let end = () => {};
+  const trials = await tryFolds({
+    ...options,
+    onBegin: (images) => {
+      const bar = timedBar(console, 'planting defects', images);
+      end = bar.end;
+      return bar.onImage;
+    },
+  }).finally(() => end());
+  for (const line of describeTrials(trials)) console.say(line);
+  return trials;
+}
+
+/** Planted defects on the calibration image of median score. */
+async function drawOrdinary(
+  { defects, calibration, recipe }: Metrics,
+  images: Split['calibration'],
+): Promise<DefectPictures> {
+  const { name } = calibration.images[calibration.images.length >> 1]!;
+  const ordinary = images.find((image) => image.name === name);
+  return defects === null || ordinary === undefined
+    ? new Map()
+    : drawDefects(ordinary.pixels, recipe.input, defects);
 }
 
 function readImages(

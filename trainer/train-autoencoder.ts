@@ -66,6 +66,7 @@ export async function trainAutoencoder(options: TrainOptions, console: Console):
     graph,
     training,
     model: { parameters, layers, compute },
+    weighting: null,
     measurements: null,
     unseen: [{ graph, images: split.calibration }],
     groups: countGroups(split.calibration, split.groupOf),

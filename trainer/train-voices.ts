@@ -7,15 +7,18 @@ import type { Console } from './console.ts';
 import { divideIntoFolds } from './data/folds.ts';
 import { STEPS } from './detectors/autoencoder.ts';
 import { timedBar } from './evaluation/progress.ts';
+import type { Weighting } from './metrics.ts';
 import type { LayerSummary } from './models/summary.ts';
 import type { Trained, TrainOptions } from './train.ts';
 import { type DescribedImages, type DescribedVoice, describeImages } from './voices/describe.ts';
-import { exportVoices } from './voices/export.ts';
-import { type FittedVoices, fitVoices } from './voices/fit.ts';
+import { exportVoices, scoreImages } from './voices/export.ts';
+import { type CrossFitted, type FittedVoices, fitVoices } from './voices/fit.ts';
 import { MAP } from './voices/map.ts';
 import type { VoicesModel } from './voices/names.ts';
+import { runTraced } from './voices/run-traced.ts';
 import { findSiblings } from './voices/siblings.ts';
 import { STATISTICS } from './voices/statistics.ts';
+import { rankExamples, weighVoices } from './voices/weights.ts';
 import { watchTraining } from './watch-training.ts';
 
 /** @throws InterruptedError when it is stopped: it takes a minute, and a part of it is worth nothing. */
@@ -70,19 +73,36 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
   const training = { history, best, resumedFrom: 0, interrupted: false, ...watch.speed() };
   const layers = describeVoices(fitted.all);
   announce.tellArchitecture(console, layers);
-  const graph = exportVoices(fitted.all);
+  const weighting = await weigh(fitted, options);
+  const weights = weighting?.weights.map(({ weight }) => weight) ?? null;
+  const graph = exportVoices({ ...fitted.all, weights });
   const compute = await measureCompute(graph, recipe.input);
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   announce.tellCompute(console, parameters, compute);
   return {
-    ...{ graph, training, groups },
+    ...{ graph, training, groups, weighting },
     unseen: fitted.without.map((voices, k) => ({
-      graph: exportVoices(voices),
+      graph: exportVoices({ ...voices, weights }),
       images: folds[k]!.map((i) => images[i]!),
     })),
     model: { parameters, layers, compute },
     encoder: null,
     measurements: { voices: fitted.all.voices.map(({ name }) => name), statistics: STATISTICS },
+  };
+}
+
+/** Poor examples as seen by the fit to all good images, against these as seen by fits that did not see them. */
+async function weigh(
+  { all, unseen }: CrossFitted,
+  { examples, threads, stop }: TrainOptions,
+): Promise<Weighting | null> {
+  if (examples.length === 0) return null;
+  const run = { threads, signal: stop, onImage: () => {} };
+  const rows = await runTraced((pixels) => ({ voices: scoreImages(pixels, all).voices }), examples, run);
+  const weights = weighVoices(unseen, rows.voices!);
+  return {
+    weights: all.voices.map(({ name }, v) => ({ voice: name, weight: weights[v]! })),
+    ...rankExamples(unseen, rows.voices!),
   };
 }
 

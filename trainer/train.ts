@@ -6,7 +6,7 @@ import type { LoadedImage } from './data/load.ts';
 import type { Split } from './data/split.ts';
 import type { InstallSurroundings } from './encoders/install.ts';
 import type { Picture } from './features.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics, Weighting } from './metrics.ts';
 import { trainAutoencoder } from './train-autoencoder.ts';
 import { trainVoices } from './train-voices.ts';
 
@@ -16,6 +16,8 @@ export interface TrainOptions {
   readonly split: Pick<Split, 'train' | 'validation' | 'calibration' | 'groupOf'>;
   /** Told after every epoch, used for nothing. */
   readonly labelled: { readonly good: readonly Picture[]; readonly poor: readonly Picture[] } | null;
+  /** Poor images that weigh the voices; empty: all speak alike. */
+  readonly examples: readonly Picture[];
   /** Folder of the trained TensorFlow.js model. */
   readonly modelFolder: string;
   readonly checkpointFile: string;
@@ -34,6 +36,8 @@ export interface Trained {
   readonly groups: number;
   readonly training: Metrics['training'];
   readonly model: Metrics['model'];
+  /** What examples changed; null: there were none. */
+  readonly weighting: Weighting | null;
   /** Of the pretrained encoder in the graph; null: none. */
   readonly encoder: NonNullable<Manifest['provenance']['encoder']> | null;
   /** What the graph gives beside score and map; null: an autoencoder of images, which gives its reconstruction. */

@@ -65,9 +65,13 @@ export function parseBundle(bytes: Uint8Array, source: string): Bundle {
   return { manifest: result.data, model: bytes };
 }
 
-/** A bundle from a bare ONNX model and everything of a manifest but its digest. Equal input gives equal bytes. */
-export function makeBundle(bareModel: Uint8Array, content: Omit<Manifest, 'digest'>): Bundle {
-  const model = parseModel(bareModel, 'the exported model');
+/**
+ * A bundle from an ONNX model and everything of a manifest but its digest; a manifest that the model has is replaced.
+ * Equal input gives equal bytes.
+ */
+export function makeBundle(exported: Uint8Array, content: Omit<Manifest, 'digest'>): Bundle {
+  const model = parseModel(exported, 'the exported model');
+  model.metadataProps = model.metadataProps.filter((p) => p.key !== MANIFEST_KEY);
   const complete = manifestSchema.omit({ digest: true }).parse(content);
   const manifest = { ...complete, digest: digestOf(model, complete) };
   model.metadataProps.push(

@@ -124,6 +124,7 @@ test('trivial rules have fixed directions and are never flipped', () => {
       image({ label: 'poor', properties: properties({ bytes: 2, mean: 30, sharpness: 2 }) }),
     ],
     null,
+    0,
   );
   assert.deepEqual(
     rules.map(({ name, auroc }) => [name, auroc]),
@@ -176,7 +177,7 @@ test('rules that need training images equal their definitions', () => {
       images.filter((i) => i.label === label).map((i) => rule(i.properties.thumbnail));
     return auroc(of('good'), of('poor'));
   });
-  const measured = measureBaselines(images, reference).slice(4);
+  const measured = measureBaselines(images, reference, 0).slice(4);
   for (const [i, { auroc }] of measured.entries()) assert.ok(Math.abs(auroc! - expected[i]!) < 1e-12);
 });
 

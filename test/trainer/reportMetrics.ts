@@ -125,6 +125,8 @@ export function fitMetrics(sample: Sample): Metrics {
       imagesPerSecond: 87,
     },
     tuning: sample.tuning ? tuningOf() : null,
+    examples: null,
+    defects: null,
   };
 }
 
@@ -195,60 +197,3 @@ function tuningOf(): NonNullable<Metrics['tuning']> {
   const { threshold, f1 } = sweep.reduce((a, b) => (b.f1 > a.f1 ? b : a));
   return { good: 50, poor: 48, sweep, chosen: { threshold, f1 } };
 }
-
-const POOR = scores(80, 0.022, 0.4, 3);
-const GOOD = scores(120, 0.0102, 0.26, 2);
-
-/** One of every shape that a report takes. */
-export const shapes = (recipe: Recipe): Readonly<Record<string, EvaluationMetrics | Metrics>> => ({
-  'no test': fitMetrics({ recipe }),
-  'one epoch, tiny': fitMetrics({
-    recipe,
-    epochs: 1,
-    calibration: [0.1, 0.3, 0.5],
-    good: [0.2],
-    kinds: { poor: [0.4] },
-  }),
-  'good only': fitMetrics({ recipe, good: GOOD, unchecked: 2 }),
-  'poor only': fitMetrics({ recipe, kinds: { poor: POOR } }),
-  'one kind': fitMetrics({ recipe, good: GOOD, kinds: { poor: POOR }, labelled: true }),
-  'five kinds, eight warnings': fitMetrics({
-    recipe,
-    good: GOOD,
-    kinds: Object.fromEntries(
-      ['blurred', 'dark', NASTY, 'a-kind-with-a-name-that-nobody-should-choose-but-somebody-will', 'e'].map(
-        (kind, i) => [kind, scores(20 + 5 * i, 0.012 + 0.006 * i, 0.3, 10 + i)],
-      ),
-    ),
-    warnings: 8,
-    unchecked: 1,
-  }),
-  'two-sided': fitMetrics({
-    recipe,
-    good: GOOD,
-    kinds: { small: scores(40, 0.002, 0.2, 5), large: scores(40, 0.03, 0.2, 6) },
-    threshold: { rule: { rule: 'z-score', k: 3 }, lower: 0.0034, upper: 0.0182 },
-  }),
-  'tuned and interrupted': fitMetrics({
-    recipe,
-    good: GOOD,
-    kinds: { poor: POOR },
-    threshold: { rule: { rule: 'f1' }, lower: null, upper: 0.0141 },
-    tuning: true,
-    interrupted: true,
-    warnings: 1,
-  }),
-  'wrong way round': fitMetrics({
-    recipe,
-    good: GOOD,
-    kinds: { poor: scores(80, 0.006, 0.3, 4) },
-    warnings: 1,
-  }),
-  'evaluation alone': evaluationMetrics({ recipe, good: GOOD, kinds: { poor: POOR }, unchecked: 1 }),
-  'equal scores': evaluationMetrics({
-    recipe,
-    calibration: Array<number>(20).fill(0.5),
-    good: [0.5, 0.5],
-    kinds: { poor: [0.5, 0.5] },
-  }),
-});

@@ -96,6 +96,7 @@ export function inputOf(scene: Scene, changes: Partial<WarningInput> = {}): Warn
       of('good').map(({ properties }) => -properties[key]),
       of('poor').map(({ properties }) => -properties[key]),
     ),
+    caught: null,
   });
   return {
     images: scene.images,

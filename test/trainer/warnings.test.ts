@@ -156,7 +156,7 @@ test('a trivial rule that is as good; an unknown one is no rule', () => {
   );
   const scene = cleanScene(100);
   const { evaluation } = inputOf(scene);
-  const unknown = [{ name: 'nearest', rule: 'far is poor', auroc: null }];
+  const unknown = [{ name: 'nearest', rule: 'far is poor', auroc: null, caught: null }];
   assert.ok(
     !codes(inputOf(scene, { evaluation: { ...evaluation, baselines: unknown } })).includes(
       'trivial-baseline',

@@ -8,10 +8,14 @@ const NEAREST_OF = 1500;
 
 type Measure = (properties: Properties) => number;
 
-/** AUROC of each rule; of those that need training images null without `reference`. Both labels must be there. */
+/**
+ * AUROC of each rule, and what it catches when it may call `alarms` of the good images, as many as the model calls. Of
+ * rules that need training images null without `reference`. Both labels must be there.
+ */
 export function measureBaselines(
   images: readonly ScoredImage[],
   reference: Reference | null,
+  alarms: number,
 ): readonly Baseline[] {
   const known = reference === null ? [] : [...reference.train, ...reference.calibration];
   const thumbnails = known.map(({ properties }) => properties.thumbnail);
@@ -31,13 +35,13 @@ export function measureBaselines(
   ];
   const label = (of: ScoredImage['label'], values: readonly number[]) =>
     values.filter((_, i) => images[i]!.label === of);
-  const baseline = (name: string, rule: string, values: readonly number[] | null): Baseline => ({
-    name,
-    rule,
-    auroc: values === null ? null : auroc(label('good', values), label('poor', values)),
-  });
+  const baseline = (name: string, rule: string, values: readonly number[] | null): Baseline => {
+    if (values === null) return { name, rule, auroc: null, caught: null };
+    const [good, poor] = [label('good', values), label('poor', values)];
+    return { name, rule, auroc: auroc(good, poor), caught: caughtAt(alarms, good, poor) };
+  };
   const some = evenly(thumbnails, NEAREST_OF);
-  const of = some.length < thumbnails.length ? `${some.length} of the ` : 'all ';
+  const of = some.length < thumbnails.length ? `${some.length} of the` : 'all';
   return [
     ...rules.map(([name, rule, measure]) =>
       baseline(
@@ -48,7 +52,7 @@ export function measureBaselines(
     ),
     baseline(
       'Nearest training image',
-      `images unlike ${thumbnails.length === 0 ? 'all' : of}training images are poor`,
+      `images unlike ${of} training images are poor`,
       some.length === 0
         ? null
         : nearestDistances(
@@ -57,6 +61,25 @@ export function measureBaselines(
           ),
     ),
   ];
+}
+
+/**
+ * Share of the poor values called when just `alarms` of the good ones are, largest first. Of equal values that not all
+ * can be called each is called with the same chance, and the mean counts (the straight line between two points of the
+ * ROC curve: Fawcett 2006, section 6): neither all of them nor none would be fair.
+ */
+export function caughtAt(alarms: number, good: readonly number[], poor: readonly number[]): number {
+  const all = [...good.map((value) => ({ value, poor: 0 })), ...poor.map((value) => ({ value, poor: 1 }))];
+  const falling = [...Map.groupBy(all, ({ value }) => value)].sort(([a], [b]) => b - a);
+  let [left, caught] = [alarms, 0];
+  for (const [, equal] of falling) {
+    const poorHere = equal.reduce((sum, { poor }) => sum + poor, 0);
+    const goodHere = equal.length - poorHere;
+    if (goodHere > left) return (caught + (poorHere * left) / goodHere) / poor.length;
+    left -= goodHere;
+    caught += poorHere;
+  }
+  return caught / poor.length;
 }
 
 /** All on the grey thumbnails of 32 x 32. */

@@ -43,7 +43,7 @@ export function summarize(
     flagEverything: images.length === 0 ? 0 : poor.length / images.length,
     report: (['good', 'poor'] as const).map((label: Label) => ({ label, ...report[label] })),
     kinds: kindsOf(good, poor, seed),
-    baselines: both ? measureBaselines(images, reference) : [],
+    baselines: both ? measureBaselines(images, reference, alarms) : [],
   };
 }
 

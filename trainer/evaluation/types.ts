@@ -76,6 +76,11 @@ export interface Baseline {
   readonly rule: string;
   /** Signed: in that direction; the opposite direction has 1 - this. null: the training images are not at hand. */
   readonly auroc: number | null;
+  /**
+   * Share of the poor images that the rule catches when it may call as many good ones as the model does at its
+   * threshold. null: as above.
+   */
+  readonly caught: number | null;
 }
 
 export interface ClassReport {

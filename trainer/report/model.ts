@@ -28,12 +28,12 @@ ${table(
 <dl class="facts">
 <dt>Kind</dt><dd>${recipe.model.kind}</dd>
 <dt>Input</dt><dd>${shape}</dd>
-<dt>Score</dt><dd>${recipe.residual}</dd>
+<dt>Score</dt><dd>${recipe.model.kind === 'voices' ? 'robust z of the voices, summed up' : recipe.residual}</dd>
 ${recipe.loss === undefined || recipe.loss === recipe.residual ? null : html`<dt>Loss</dt><dd>${recipe.loss}</dd>`}
 <dt>Optimizer</dt><dd>${recipe.optimizer.kind}, learning rate ${recipe.optimizer.learningRate}, batches of ${recipe.batchSize}</dd>
 </dl></div>
 <details><summary>Architecture: ${counted(layers.length, 'layer')}, ${counted(parameters, 'parameter')}</summary>
-<table class="layers"><caption>The model, from the image to its reconstruction</caption>
+<table class="layers"><caption>${recipe.model.kind === 'voices' ? 'The voices, each with its detector and the number of its features' : 'The model, from the image to its reconstruction'}</caption>
 <thead><tr><th scope="col">layer</th><th scope="col">kind</th><th scope="col" class="number">output</th><th scope="col" class="number">parameters</th></tr></thead>
 <tbody>${layers.map(
     ({ name, kind, shape, parameters }) =>

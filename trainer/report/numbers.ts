@@ -36,6 +36,14 @@ export function ofHundred(value: number): string {
   return `about ${Math.min(99, Math.max(1, Math.round(value * 100)))}`;
 }
 
+/** A name of at most `most` characters: a longer one loses its middle, as its beginning and end tell it from others. */
+export function shortened(name: string, most: number): string {
+  const letters = [...name];
+  if (letters.length <= most) return name;
+  const end = Math.floor((most - 1) / 2);
+  return `${letters.slice(0, most - 1 - end).join('')}…${letters.slice(letters.length - end).join('')}`;
+}
+
 /** `12.3 kB`, `4.5 MB`. */
 export function size(bytes: number): string {
   if (bytes < 1e3) return `${bytes} B`;

@@ -19,6 +19,8 @@ export interface Picture {
   readonly map: string;
   /** The page enlarges it without smoothing: every pixel that the model saw is a square. */
   readonly small: boolean;
+  /** What is rare about it, in sentences, strongest first; none where the bundle measures nothing beside the score. */
+  readonly evidence: readonly string[];
 }
 
 export interface PictureGroup {
@@ -28,6 +30,9 @@ export interface PictureGroup {
 
 /** Bytes of all pictures together, as text in the page: the page stays under 3 MB. */
 const BUDGET = 2_200_000;
+
+/** Sentences of evidence under a picture: the strongest say most. */
+const MOST_EVIDENCE = 2;
 
 /** Images of at most this many pixels a side are embedded as they are. */
 const SMALL = 64;
@@ -96,7 +101,7 @@ async function takePicture(
   const spec = manifest.preprocessing;
   const { inspection, scores, pixels } = await inspector.inspectWithMap(bytes);
   if (inspection.outcome === 'unscorable' || !scores || !pixels) return null;
-  const { score } = inspection;
+  const { score, evidence = [] } = inspection;
   if (Math.abs(score - before) > 1e-4 * Math.abs(before)) return null; // another image by now
   const { verdict, p } = judge(score, manifest.threshold, manifest.calibration.scores);
   const frame = (all: Uint8Array): Raw => ({
@@ -115,6 +120,7 @@ async function takePicture(
   );
   return {
     ...{ name, score, p, verdict, small },
+    evidence: evidence.slice(0, MOST_EVIDENCE).map(({ sentence }) => sentence),
     original: await embed(frame(pixels)),
     reconstruction: scores.reconstruction ? await embed(frame(scores.reconstruction)) : null,
     map: await (small ? dataUri('png', heat) : withinBudget(await pixelsOf(heat), budget)),

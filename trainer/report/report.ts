@@ -2,19 +2,22 @@
 import type { EvaluationMetrics, Metrics } from '../metrics.ts';
 import { labelledChart, lossChart } from './charts/loss.ts';
 import { operatingCharts } from './charts/operating.ts';
-import { promiseChart } from './charts/promise.ts';
+import { promiseChart, promiseTable } from './charts/promise.ts';
 import { rankingChart } from './charts/ranking.ts';
 import { scoreChart } from './charts/scores.ts';
 import { tuningChart } from './charts/tuning.ts';
-import { conclude, headline, usable } from './conclusion.ts';
+import { conclude, headline, isTwoSided, usable } from './conclusion.ts';
+import { type DefectPictures, defectSection } from './defects.ts';
+import { examplesSection } from './examples.ts';
 import { gallery } from './gallery.ts';
 import { type Html, html } from './html.ts';
 import { modelSection } from './model.ts';
-import { counted, share } from './numbers.ts';
+import { counted } from './numbers.ts';
 import { page } from './page.ts';
 import type { PictureGroup } from './pictures.ts';
 import { provenance } from './provenance.ts';
 import { testTables } from './tables.ts';
+import { thresholdOrigin } from './threshold.ts';
 import { tiles } from './tiles.ts';
 import { warningBox } from './warnings.ts';
 
@@ -25,6 +28,7 @@ import { warningBox } from './warnings.ts';
 export function renderReport(
   metrics: EvaluationMetrics | Metrics,
   pictures: readonly PictureGroup[],
+  defects: DefectPictures = new Map(),
 ): string {
   const fitted = 'training' in metrics ? metrics : null;
   const { bundle, evaluation } = metrics;
@@ -42,6 +46,8 @@ ${learning(fitted)}
 ${scores(metrics)}
 ${fitted?.tuning ? html`<section><h2>How the threshold was tuned</h2>${tuningChart(fitted.tuning)}</section>` : null}
 ${testSection(metrics)}
+${fitted === null ? null : examplesSection(fitted)}
+${fitted === null ? null : defectSection(fitted.defects, defects)}
 ${fitted === null ? null : modelSection(fitted)}
 ${provenance(metrics)}`,
     footer: `${bundle.intendedUse} This page holds pictures from your folders; treat it as you treat them.`,
@@ -58,44 +64,42 @@ function learning(fitted: Metrics | null): Html | null {
   if (fitted === null) return null;
   return html`<section>
 <h2>How it learned</h2>
-<p>The model is taught to redraw good images. What it cannot redraw, it has not seen: that difference is the score.</p>
+<p>${taught(fitted)}</p>
 ${lossChart(fitted)}
 ${labelledChart(fitted)}
 </section>`;
 }
 
-function scores(metrics: EvaluationMetrics): Html {
-  const { images, falseAlarms, threshold, called } = metrics.calibration;
-  const from = counted(images.length, 'good image');
-  const { rule } = threshold.rule;
-  const origin =
-    rule === 'f1'
-      ? `The threshold was tuned on labelled images; ${called} of ${from} that training never saw are called for review by it. This rule promises no false-alarm rate.`
-      : rule === 'fixed'
-        ? `The threshold was fixed by hand; ${called} of ${from} that training never saw are called for review by it. This rule promises no false-alarm rate.`
-        : `The threshold comes from ${from} that training never saw, scored by the bundle with the device's own code.`;
-  const promise =
-    falseAlarms === null
-      ? rule === 'f1' || rule === 'fixed'
-        ? ''
-        : ` The rule ${rule} promises no false-alarm rate.`
-      : ` On average at most ${share(falseAlarms.promised)} of good captures like those are called for review by mistake; of this very bundle the rate lies, 9 times in 10, between ${share(falseAlarms.low)} and ${share(falseAlarms.high)}.`;
+function taught({ recipe }: Metrics): string {
+  return recipe.model.kind === 'voices'
+    ? 'Each voice looks at one kind of feature, such as texture, and learns what those of good images have in common. How far an image is off, all voices taken together, is the score. Some voices learn by redrawing their features: that is the loss.'
+    : 'The model is taught to redraw good images. What it cannot redraw, it has not seen: that difference is the score.';
+}
+
+function scores(metrics: EvaluationMetrics | Metrics): Html {
   const kept = promiseChart(metrics);
   return html`<section>
 <h2>Scores and threshold</h2>
-<p>${origin}${promise}</p>
+<p>${thresholdOrigin(metrics)}</p>
 ${scoreChart(metrics)}
-${kept === null ? null : html`<h3>Is the promise kept?</h3>${kept}`}
+${
+  kept === null
+    ? null
+    : html`<h3>Is the promise kept?</h3>
+<div class="charts">${kept}${promiseTable(metrics)}</div>`
+}
 </section>`;
 }
 
-function testSection({ evaluation, calibration }: EvaluationMetrics): Html | null {
+function testSection(metrics: EvaluationMetrics): Html | null {
+  const { evaluation } = metrics;
+  const twoSided = isTwoSided(metrics);
   if (evaluation === null) return null;
   return html`<section>
 <h2>The test, beside rules anybody could write</h2>
 <p>A model has to beat these trivial rules before it shows anything. Their directions were fixed before any image was seen.</p>
-${rankingChart(evaluation)}
-${operatingCharts(evaluation, calibration.threshold.lower !== null)}
-${testTables(evaluation)}
+${rankingChart(evaluation, twoSided)}
+${operatingCharts(evaluation, twoSided)}
+${testTables(evaluation, twoSided)}
 </section>`;
 }

@@ -15,7 +15,7 @@ export const STYLE = `
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
-body { margin: 0; background: var(--paper); color: var(--ink);
+body { margin: 0; overflow-wrap: break-word; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
 main, header, footer { max-width: 1040px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 40px; }
@@ -68,23 +68,24 @@ figcaption, caption { color: var(--muted); font-size: 14px; line-height: 1.45; t
 .strip.small img { image-rendering: pixelated; }
 .card figcaption { margin-top: 8px; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 10px;
   font-variant-numeric: tabular-nums; }
-.card .file { flex-basis: 100%; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+.card .file, .card small { flex-basis: 100%; overflow-wrap: anywhere; } .card small { font-size: 13px; margin-top: 4px; }
 .verdict { font-weight: 600; } .verdict.pass { color: var(--good); } .verdict.review { color: var(--poor); }
 .scale { display: flex; align-items: center; gap: 10px; color: var(--muted); font-size: 14px; margin: 14px 0 8px; flex-wrap: wrap; }
 .scale i { width: 180px; height: 10px; border-radius: 5px; display: block;
   background: linear-gradient(90deg, #000004, #1f0c48, #550f6d, #88226a, #ba3655, #e35933, #f98c0a, #f9c932, #fcffa4); }
+.charts + .columns { margin-top: 36px; } .columns + table { margin-top: 40px; } table + .note { margin-top: 20px; } table + table { margin-top: 40px; } .charts > table { margin-top: 32px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 12px 40px; align-items: start; }
 table { border-collapse: collapse; width: 100%; margin: 20px 0 0; font-size: 15px; font-variant-numeric: tabular-nums; }
 caption { padding-bottom: 8px; }
 th, td { text-align: left; vertical-align: top; padding: 8px 14px 8px 0; border-top: 1px solid var(--line); font-weight: 400; }
-th { overflow-wrap: anywhere; }
+th, caption, figcaption, h1 { overflow-wrap: anywhere; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { border-top: 0; color: var(--muted); font-size: 14px; padding-top: 0; vertical-align: bottom; }
 td.number, th.number { text-align: right; white-space: nowrap; overflow-wrap: normal; }
 td.number small { white-space: normal; }
 td small, th small { color: var(--muted); font-size: 13px; display: block; }
-.facts { display: grid; grid-template-columns: minmax(120px, max-content) 1fr; gap: 8px 24px; margin: 20px 0 0; font-size: 15px; }
-.facts dt { color: var(--muted); } .facts dd { margin: 0; overflow-wrap: anywhere; }
+.facts { display: grid; grid-template-columns: fit-content(260px) minmax(0, 1fr); gap: 8px 24px; margin: 20px 0 0; font-size: 15px; }
+.facts dt { color: var(--muted); overflow-wrap: anywhere; } .facts dd { margin: 0; overflow-wrap: anywhere; }
 code, pre { font: 13.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 pre { background: var(--faint); border-radius: 8px; padding: 14px 16px; white-space: pre-wrap; overflow-wrap: anywhere; margin: 12px 0 0; }
 details { margin-top: 18px; border-top: 1px solid var(--line); padding-top: 12px; }
@@ -102,7 +103,7 @@ footer p { border-top: 1px solid var(--line); padding-top: 16px; max-width: none
   .tiles { grid-template-columns: 1fr 1fr; gap: 10px; } .tiles div { padding: 12px 14px; } .tiles dd { font-size: 22px; }
   .tiles dd + dd { font-size: 13px; }
   .scale i { width: 110px; }
-  .facts { grid-template-columns: 1fr; gap: 0; } .facts dd { margin-bottom: 10px; }
+  .facts { grid-template-columns: minmax(0, 1fr); gap: 0; } .facts dd { margin-bottom: 10px; }
   section { margin-top: 44px; } th, td { padding-right: 8px; } table { font-size: 14px; }
 }
 @media print {
@@ -111,8 +112,9 @@ footer p { border-top: 1px solid var(--line); padding-top: 16px; max-width: none
     color-scheme: light; }
   .warnings li, .calm { break-inside: avoid; } .charts { grid-template-columns: 1fr 1fr; }
   main, header, footer { max-width: none; padding: 0; }
-  .cards { grid-auto-flow: column; grid-auto-columns: 1fr; gap: 8px; } .tiles { grid-template-columns: repeat(4, 1fr); gap: 8px; }
-  .tiles dd { font-size: 16pt; }
+  .chart.full .wide { display: block; } .chart.full .narrow { display: none; }
+  .cards { grid-template-columns: repeat(3, 1fr); gap: 8px; } .tiles { grid-template-columns: repeat(4, 1fr); gap: 8px; }
+  .card figcaption, .card small { font-size: 8pt; } .tiles dd { font-size: 16pt; }
   body { font-size: 11pt; } section { margin-top: 28pt; } h1 { font-size: 20pt; }
   h2, h3, caption { break-after: avoid; } figure, tr, .tiles div { break-inside: avoid; }
   details::details-content { display: block; content-visibility: visible; }

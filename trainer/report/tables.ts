@@ -1,10 +1,12 @@
 /** The tables of the test's results. */
 import type { ClassReport, Estimate, Evaluation, Rate } from '../evaluation/types.ts';
+import { balancedRange } from './conclusion.ts';
 import { type Html, html } from './html.ts';
 import { counted, figure, range, share } from './numbers.ts';
 
-export function testTables(evaluation: Evaluation): Html {
-  return html`<div class="columns">${figures(evaluation)}${detectionAt(evaluation)}${confusion(evaluation)}${classification(evaluation)}</div>${kinds(evaluation)}${rules(evaluation)}${refused(evaluation)}`;
+/** `twoSided`: the bundle calls small scores as well, which a ranking by large scores does not tell. */
+export function testTables(evaluation: Evaluation, twoSided: boolean): Html {
+  return html`<div class="columns">${figures(evaluation)}<div>${confusion(evaluation)}${classification(evaluation)}${detectionAt(evaluation)}</div></div>${kinds(evaluation)}${rules(evaluation, twoSided)}${refused(evaluation)}`;
 }
 
 /** A table of `head` (the first column names the row) and rows of cells. */
@@ -36,15 +38,15 @@ function figures(evaluation: Evaluation): Html {
       : row(title, `${rate.hits} of ${rate.count}`, [[share(rate.value), range(rate)]]);
   const by = groups === null ? 'each image counts alone' : `drawn again by ${counted(groups, 'group')}`;
   return table(
-    `At the bundle's threshold, with 95 % intervals (Wilson; of the areas bootstrap, ${by})`,
+    `At the bundle's threshold, with 95 % intervals (Wilson; of balanced accuracy Newcombe; of the areas bootstrap, ${by})`,
     ['of test images', 'figure'],
     [
       of('Poor, called for review', detection),
       of('Good, called by mistake', falseAlarms),
       of('Judged rightly (accuracy)', accuracy),
       row('Accuracy of calling everything', null, [share(flagEverything)]),
-      row('Balanced accuracy', 'mean of the two recalls', [
-        balancedAccuracy === null ? '-' : share(balancedAccuracy),
+      row('Balanced accuracy', 'mean of the two recalls; chance is 50 %', [
+        balancedAccuracy === null ? '-' : [share(balancedAccuracy), range(balancedRange(evaluation))],
       ]),
       row('Ranking (AUROC)', 'chance is 0.5', [estimate(auroc)]),
       row('Average precision (AUPRC)', auprc === null ? null : `chance is ${figure(flagEverything)}`, [
@@ -100,24 +102,30 @@ function kinds({ kinds }: Evaluation): Html | null {
   );
 }
 
-function rules({ auroc, baselines, flagEverything, accuracy }: Evaluation): Html | null {
+function rules(evaluation: Evaluation, twoSided: boolean): Html | null {
+  const { auroc, baselines, flagEverything, accuracy, detection, falseAlarms } = evaluation;
   if (auroc === null) return null;
+  const alarms = counted(falseAlarms.hits, 'good image');
+  const bounds = twoSided ? ' AUROC is of large scores alone; the model calls small ones as well.' : '';
   return table(
-    'How well each ranks poor above good (AUROC). The last column is what the opposite rule would reach.',
-    ['by', 'AUROC', 'opposite'],
+    `What each catches of the poor images when it calls ${alarms}, as many as this model, and how well it ranks poor above good (AUROC; 1 minus it is what the opposite rule would reach).${bounds}`,
+    ['by', 'caught', 'AUROC'],
     [
-      row('This model', 'large scores are poor', [estimate(auroc), figure(1 - auroc.value)]),
-      ...baselines.map(({ name, rule, auroc }) =>
+      row('This model', twoSided ? 'scores outside the bounds are poor' : 'large scores are poor', [
+        share(detection.value),
+        estimate(auroc),
+      ]),
+      ...baselines.map(({ name, rule, auroc, caught }) =>
         row(
           name,
           auroc === null ? `${rule}; not measured: the training images are not at hand` : rule,
-          auroc === null ? ['-', '-'] : [figure(auroc), figure(1 - auroc)],
+          auroc === null || caught === null ? ['-', '-'] : [share(caught), figure(auroc)],
         ),
       ),
       row(
         'Calling everything for review',
         `every image is poor; accuracy ${share(flagEverything)}, this model ${share(accuracy.value)}`,
-        ['0.500', '0.500'],
+        ['-', '0.500'],
       ),
     ],
   );

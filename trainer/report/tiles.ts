@@ -1,12 +1,13 @@
 /** The few figures that people look for first. */
 import type { Rate } from '../evaluation/types.ts';
 import type { EvaluationMetrics, Metrics } from '../metrics.ts';
+import { balancedRange, isTwoSided } from './conclusion.ts';
 import { type Html, html } from './html.ts';
 import { counted, figure, range, share, short } from './numbers.ts';
 
 export function tiles(metrics: EvaluationMetrics | Metrics): Html {
   const { evaluation, calibration } = metrics;
-  const shown = evaluation === null ? [] : testTiles(evaluation);
+  const shown = evaluation === null ? [] : testTiles(evaluation, isTwoSided(metrics));
   if (evaluation === null && calibration.falseAlarms !== null)
     shown.push(
       tile(
@@ -24,19 +25,28 @@ export function tiles(metrics: EvaluationMetrics | Metrics): Html {
   return html`<dl class="tiles">${shown}${thresholdTile(calibration)}</dl>`;
 }
 
-function testTiles({ auroc, detection, falseAlarms }: NonNullable<EvaluationMetrics['evaluation']>): Html[] {
+function testTiles(evaluation: NonNullable<EvaluationMetrics['evaluation']>, twoSided: boolean): Html[] {
+  const { auroc, detection, falseAlarms, balancedAccuracy } = evaluation;
   const counts = (title: string, { hits, count, ...rest }: Rate) =>
     count === 0 ? [] : [tile(title, `${hits} of ${count}`, `95 % interval ${range(rest)}`)];
   return [
     ...(auroc === null
       ? []
-      : [
-          tile(
-            'Ranks poor above good (AUROC)',
-            figure(auroc.value, 2),
-            `95 % interval ${figure(auroc.low, 2)} to ${figure(auroc.high, 2)}; chance is 0.5`,
-          ),
-        ]),
+      : twoSided
+        ? [
+            tile(
+              'Balanced accuracy of its decisions',
+              share(balancedAccuracy!),
+              `95 % interval ${range(balancedRange(evaluation))}; chance is 50 %`,
+            ),
+          ]
+        : [
+            tile(
+              'Ranks poor above good (AUROC)',
+              figure(auroc.value, 2),
+              `95 % interval ${figure(auroc.low, 2)} to ${figure(auroc.high, 2)}; chance is 0.5`,
+            ),
+          ]),
     ...counts('Poor captures called for review', detection),
     ...counts('Good captures called by mistake', falseAlarms),
   ];

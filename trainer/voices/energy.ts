@@ -15,6 +15,12 @@ const GRID = 4;
 /** Keeps the logarithm finite; a hundredth of a grey level in contrast. */
 const FLOOR = 1e-4;
 
+/**
+ * The same of single cells. As low as that of the means, noise in flat cells would vary so much that a defect there is
+ * lost in it: with 1e-4 the largest value lies in 38 of 100 planted defects (medium and strong) on metal tiles, with 1e-2 in 62.
+ */
+const CELL_FLOOR = 1e-2;
+
 /** Features `[N, 384]` of grey views, `[N, 960]` of colour: 6 orientations, 4 octaves (colour: 3), 4 x 4 cells. */
 export const energy: VoiceFeatures = {
   describe: (views) => {
@@ -27,7 +33,7 @@ export const energy: VoiceFeatures = {
 
 /** Log energy of each cell, `[N, 16, 16, F]`, F as `energyCells`. */
 export function logEnergyCells(views: Views): tf.Tensor4D {
-  return tf.log(tf.add(energyCells(views.foreground), FLOOR));
+  return tf.log(tf.add(energyCells(views.foreground), CELL_FLOOR));
 }
 
 /**

@@ -16,14 +16,14 @@ export function exportVoices(fitted: FittedVoices): Uint8Array {
 }
 
 /** The outputs of the graph, of float32 `[N, 224, 224, 3]`, 0 to 255. */
-export function scoreImages(pixels: tf.Tensor, { colour, voices, local }: FittedVoices) {
+export function scoreImages(pixels: tf.Tensor, { colour, voices, weights, local }: FittedVoices) {
   const views = makeViews(pixels, colour);
   const z = tf.stack(
     voices.map(({ describe, detector, scale }) => robustZ(detector.score(describe(views)), scale)),
     1,
   ) as tf.Tensor2D;
   return {
-    score: fuse(z),
+    score: fuse(z, weights),
     map: local.map(views),
     voices: z,
     statistics: measureStatistics(views),

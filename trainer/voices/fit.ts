@@ -6,7 +6,7 @@ import { fitDetector } from '../detectors/fit.ts';
 import { matrixOf } from '../detectors/matrix.ts';
 import { InterruptedError } from '../error.ts';
 import type { DescribedImages, DescribedVoice } from './describe.ts';
-import { type RobustScale, robustScaleOf } from './fusion.ts';
+import { type RobustScale, robustScaleOf, robustZOf } from './fusion.ts';
 import { fitLocalModel, type LocalModel } from './map.ts';
 import type { Views } from './views.ts';
 
@@ -21,6 +21,8 @@ export interface FittedVoices {
   /** Whether the images have colour, so that views have it. */
   readonly colour: boolean;
   readonly voices: readonly FittedVoice[];
+  /** Of each voice, from examples; null: all speak alike. */
+  readonly weights: readonly number[] | null;
   readonly local: LocalModel;
 }
 
@@ -41,6 +43,8 @@ export interface CrossFitted {
   readonly all: FittedVoices;
   /** Fitted to all but each fold, with the scales of `all`: an image of that fold is to it as a new one. */
   readonly without: readonly FittedVoices[];
+  /** Robust z of each voice of each image, as the fit without its fold gives it; by fold, in the order of its images. */
+  readonly unseen: readonly (readonly number[])[];
 }
 
 /** Equal input gives equal voices. @throws InterruptedError when it is stopped. */
@@ -82,11 +86,13 @@ export async function fitVoices(images: DescribedImages, options: FitVoicesOptio
       ...{ name, describe },
       ...{ detector: fitted[v]!, scale: scales[v]! },
     })),
+    weights: null,
     local: fitLocalModel([...images.cells].flatMap(([i, cells]) => (without.has(i) ? [] : [cells]))),
   });
   return {
     all: compose(final, new Set()),
     without: detectors.map((fitted, k) => compose(fitted, new Set(folds[k]))),
+    unseen: folds.flat().map((_, row) => scales.map((scale, v) => robustZOf(unseen[v]![row]!, scale))),
   };
 }
 

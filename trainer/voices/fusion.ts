@@ -24,12 +24,19 @@ export function robustZ(scores: tf.Tensor1D, { median, deviation }: RobustScale)
   return tf.div(tf.sub(tf.log(tf.add(scores, FLOOR)), median), deviation);
 }
 
+/** As `robustZ`, of one score. */
+export function robustZOf(score: number, { median, deviation }: RobustScale): number {
+  return (Math.log(score + FLOOR) - median) / deviation;
+}
+
 /**
- * Robust z of all voices, `[N, V]` -> score `[N]`: the sum of squares of those above zero. In place of max(z, 0) stands
- * softplus(z), log(1 + e^z), which never is zero: good images keep an order.
+ * Robust z of all voices, `[N, V]` -> score `[N]`: the sum of squares of those above zero, each times its weight. In
+ * place of max(z, 0) stands softplus(z), log(1 + e^z), which never is zero: good images keep an order.
+ * @param weights one of each voice; null: all speak alike.
  */
-export function fuse(z: tf.Tensor2D): tf.Tensor1D {
-  return tf.sum(tf.square(tf.softplus(z)), 1);
+export function fuse(z: tf.Tensor2D, weights: readonly number[] | null): tf.Tensor1D {
+  const squares = tf.square(tf.softplus(z));
+  return tf.sum(weights === null ? squares : tf.mul(squares, tf.tensor1d([...weights])), 1);
 }
 
 function median(values: readonly number[]): number {

@@ -22,7 +22,7 @@ const STATISTICS = [
 /** Two tests for the score and each statistic, and one for the rate of false alarms. */
 const TESTS = 2 * (1 + STATISTICS.length) + 1;
 
-interface Shift {
+export interface Shift {
   readonly name: string;
   /** Chance that a test image has more of it than a calibration image. */
   readonly more: number;
@@ -34,7 +34,7 @@ export function shiftedCaptures(input: WarningInput): Warning | null {
   const good = input.images.filter(({ label }) => label === 'good');
   const shifts: Shift[] = [];
   const compare = (name: string, before: readonly number[], now: readonly number[]) => {
-    const shift = shiftOf(name, before, now);
+    const shift = shiftOf(name, before, now, TESTS);
     if (shift !== null) shifts.push(shift);
   };
   compare(
@@ -69,11 +69,17 @@ export function shiftedCaptures(input: WarningInput): Warning | null {
   };
 }
 
-function shiftOf(name: string, before: readonly number[], now: readonly number[]): Shift | null {
+/** By two tests; null: none that is significant among `tests` of them, and large enough to matter. */
+export function shiftOf(
+  name: string,
+  before: readonly number[],
+  now: readonly number[],
+  tests: number,
+): Shift | null {
   if (before.length < FEWEST || now.length < FEWEST) return null;
   const { distance, p: shape } = kolmogorovSmirnov(before, now);
   const p = Math.min(shape, mannWhitney(before, now));
-  if (p >= SIGNIFICANCE / TESTS || distance < LEAST_DISTANCE) return null;
+  if (p >= SIGNIFICANCE / tests || distance < LEAST_DISTANCE) return null;
   return { name, more: auroc(before, now), p };
 }
 

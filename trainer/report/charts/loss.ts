@@ -32,11 +32,14 @@ export function lossChart({ training, recipe }: Metrics): Html {
   const last = history.at(-1)!;
   return overEpochs(points, {
     best: { epoch: best.epoch, value: best.validationLoss },
-    label: `Loss over ${counted(history.length, 'epoch')}. Training ends at ${short(last.loss)}, validation at ${short(last.validationLoss)}; lowest validation loss ${short(best.validationLoss)} in epoch ${best.epoch}.`,
+    label: `Loss over ${counted(history.length, 'epoch')}. Training ends at ${short(last.loss)}, validation at ${short(last.validationLoss)}; the weights of epoch ${best.epoch}, validation ${short(best.validationLoss)}, are in the bundle.`,
     caption: (log) =>
       html`Loss (${LOSSES[recipe.loss ?? recipe.residual]}${log}) of ${legend('training', 'var(--muted)')} and
-        ${legend('validation', 'var(--good)')} images, all of them good. The weights of epoch ${best.epoch}, where
-        validation was lowest, are those in the bundle.`,
+        ${legend('validation', 'var(--good)')} images, all of them good. ${
+          recipe.split.folds === undefined
+            ? `The weights of epoch ${best.epoch}, where validation was lowest, are those in the bundle.`
+            : `Validation is the mean of ${recipe.split.folds} folds, each left out of training once; the weights in the bundle are those of epoch ${best.epoch}, the last, trained on all.`
+        }`,
   });
 }
 

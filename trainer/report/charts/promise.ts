@@ -4,17 +4,21 @@ import type { EvaluationMetrics } from '../../metrics.ts';
 import { chart, legend } from '../chart.ts';
 import { countedRange } from '../curves.ts';
 import { type Html, html } from '../html.ts';
-import { counted, share } from '../numbers.ts';
+import { counted, range, share } from '../numbers.ts';
+import { row, table } from '../tables.ts';
 
 /** With fewer calibration images there is hardly a rate to promise. */
 const FEWEST = 10;
 const MOST_STEPS = 60;
 
+/** Promised shares told in numbers. */
+const TOLD = [0.01, 0.02, 0.05, 0.1, 0.2];
+
 /** null when there are no good test images, or too few calibration images. */
-export function promiseChart({ calibration, evaluation }: EvaluationMetrics): Html | null {
-  const good = (evaluation?.images ?? []).filter(({ label }) => label === 'good');
-  const n = calibration.images.length;
-  if (good.length === 0 || n < FEWEST) return null;
+export function promiseChart(metrics: EvaluationMetrics): Html | null {
+  const { calibration } = metrics;
+  const { good, n, at } = promises(metrics);
+  if (good === 0 || n < FEWEST) return null;
   const promised = calibration.falseAlarms?.promised ?? null;
   const top = Math.min(1, Math.max(0.2, 2 * (promised ?? 0), 3 / (n + 1)));
   const most = Math.floor(top * (n + 1) + 1e-9);
@@ -22,17 +26,14 @@ export function promiseChart({ calibration, evaluation }: EvaluationMetrics): Ht
   const steps = Array.from({ length: Math.ceil(most / every) }, (_, i) =>
     Math.min(most, (i + 1) * every),
   ).filter((k) => k <= n);
-  const points = steps.map((k) => {
-    const alpha = k / (n + 1);
-    const counted = good.filter(({ p }) => p <= alpha + 1e-9).length / good.length;
-    return { alpha, counted, ...countedRange(k, n, good.length, [0.05, 0.95]) };
-  });
+  const points = steps.map(at);
   const highest = points.reduce((max, { counted, high }) => Math.max(max, counted, high), top);
-  const outside = points.filter(({ counted, low, high }) => counted < low || counted > high).length;
+  const above = points.filter(({ counted, high }) => counted > high).length;
+  const below = points.filter(({ counted, low }) => counted < low).length;
   return chart({
     size: 'half',
-    label: `False alarms promised against false alarms counted on ${counted(good.length, 'good test image')}: outside the 90 % range at ${outside} of ${points.length} promised rates.`,
-    caption: html`${legend('Counted', 'var(--good)')} on ${counted(good.length, 'good test image')} against promised by
+    label: `False alarms promised against false alarms counted on ${counted(good, 'good test image')}: of ${points.length} promised rates ${above} lie above the 90 % range (not kept), ${below} below.`,
+    caption: html`${legend('Counted', 'var(--good)')} on ${counted(good, 'good test image')} against promised by
       ${counted(n, 'calibration image')}. The band holds 9 of 10 such tests when good test images are like those
       calibrated on; the dashed line is a promise kept exactly.${
         promised === null
@@ -77,4 +78,36 @@ export function promiseChart({ calibration, evaluation }: EvaluationMetrics): Ht
       ],
     }),
   });
+}
+
+/** The same in numbers, at shares that people ask for. */
+export function promiseTable(metrics: EvaluationMetrics): Html {
+  const { good, n, at } = promises(metrics);
+  const steps = new Set(
+    TOLD.map((alpha) => Math.floor(alpha * (n + 1) + 1e-9)).filter((k) => k >= 1 && k <= n),
+  );
+  return table(
+    `Of ${counted(good, 'good test image')}: what was promised, what was counted, and where 9 of 10 such tests lie`,
+    ['promised', 'counted', '9 of 10 tests'],
+    [...steps].map(at).map((point) => {
+      const { alpha, low, high } = point;
+      const fault = point.counted > high ? 'not kept' : point.counted < low ? 'fewer than promised' : null;
+      return row(share(alpha), fault, [
+        [share(point.counted), counted(Math.round(point.counted * good), 'image')],
+        range(point),
+      ]);
+    }),
+  );
+}
+
+/** Good test images, calibration images, and promise and count when the k-th largest calibration score is the threshold. */
+function promises({ calibration, evaluation }: EvaluationMetrics) {
+  const good = (evaluation?.images ?? []).filter(({ label }) => label === 'good');
+  const n = calibration.images.length;
+  const at = (k: number) => {
+    const alpha = k / (n + 1);
+    const counted = good.filter(({ p }) => p <= alpha + 1e-9).length / good.length;
+    return { alpha, counted, ...countedRange(k, n, good.length, [0.05, 0.95]) };
+  };
+  return { good: good.length, n, at };
 }

@@ -6,7 +6,7 @@ import { type Html, html } from '../html.ts';
 import { figure } from '../numbers.ts';
 
 /** null when one of the two labels has no images. */
-export function rankingChart({ auroc, baselines }: Evaluation): Html | null {
+export function rankingChart({ auroc, baselines }: Evaluation, twoSided: boolean): Html | null {
   if (auroc === null) return null;
   const { value, low, high } = auroc;
   const rules = baselines.flatMap(({ name, auroc }) =>
@@ -19,7 +19,7 @@ export function rankingChart({ auroc, baselines }: Evaluation): Html | null {
   return chart({
     label: `AUROC of this model ${figure(value, 2)}, interval ${figure(low, 2)} to ${figure(high, 2)}. ${rules.map((rule) => `${rule.name} ${figure(rule.auroc, 2)}`).join(', ')}.`,
     caption: html`How well each ranks poor above good (AUROC): 1 is perfect, 0.5 is chance, 0 is the wrong way round. The
-      bar is the 95 % bootstrap interval of this model.`,
+      bar is the 95 % bootstrap interval of this model.${twoSided ? ' AUROC is of large scores alone: this bundle calls small ones as well, so see its balanced accuracy beside it.' : ''}`,
     draw: (narrow) => ({
       height: (narrow ? 34 : 38) * rows.length + 54,
       marginTop: 24,
@@ -30,7 +30,7 @@ export function rankingChart({ auroc, baselines }: Evaluation): Html | null {
         domain: rows.map(({ name }) => name),
         label: null,
         tickSize: 0,
-        tickFormat: (name: string) => clipped(name, narrow ? 19 : 34),
+        tickFormat: (name: string) => clipped(name, narrow ? 17 : 34),
       },
       marks: [
         Plot.ruleX([0.5], { stroke: 'var(--ink)', strokeDasharray: '3 4' }),

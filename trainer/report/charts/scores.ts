@@ -38,11 +38,12 @@ export function scoreChart(metrics: EvaluationMetrics): Html | null {
   const names = bounds.length === 1 ? ['threshold'] : ['lower bound', 'upper bound'];
   return chart({
     label: `Histograms of the scores, with ${bounds.length === 1 ? 'the threshold at' : 'bounds at'} ${bounds.map(short).join(' and ')}. ${told.join('; ')}.`,
-    caption: html`How many images have which score${log ? ' (logarithmic scale)' : ''}; larger is more unusual. ${
-      lower === null
-        ? `The line is the threshold, ${short(upper)}: images to its right are called for review.`
-        : `The lines are the bounds, ${short(lower)} and ${short(upper)}: images outside them, to either side, are called for review.`
-    }`,
+    caption: html`How many images have which score${log ? ' (logarithmic scale)' : ''}; larger is more unusual.
+      Each row is drawn to its own height: compare where they lie, not how tall they are. ${
+        lower === null
+          ? `The line is the threshold, ${short(upper)}: images to its right are called for review.`
+          : `The lines are the bounds, ${short(lower)} and ${short(upper)}: images outside them, to either side, are called for review.`
+      }`,
     draw: (narrow) => ({
       height: (narrow ? 84 : 100) * Math.max(rows.length, 1.5) + 74,
       marginTop: 34,
@@ -72,7 +73,8 @@ export function scoreChart(metrics: EvaluationMetrics): Html | null {
           },
         ),
         Plot.ruleY([0], { stroke: 'var(--line)' }),
-        Plot.ruleX(bounds, { stroke: 'var(--ink)', strokeWidth: 1.5 }),
+        // Beside the bars only: a title, however long, is crossed by no line.
+        Plot.ruleX(bounds, { y1: 0, y2: 1, stroke: 'var(--ink)', strokeWidth: 1.5 }),
         Plot.text(titles, {
           fy: (d) => d,
           text: (d) => d,

@@ -7,7 +7,7 @@ import { counted, figure, short } from '../numbers.ts';
 import { greatest, least, logTicks } from '../scale.ts';
 
 const LINES = [
-  { key: 'precision', name: 'precision', color: 'var(--muted)' },
+  { key: 'precision', name: 'Precision', color: 'var(--muted)' },
   { key: 'recall', name: 'recall', color: 'var(--poor)' },
   { key: 'f1', name: 'F1', color: 'var(--good)' },
 ] as const;

@@ -1,0 +1,67 @@
+/** What a recalibration says. */
+import { type Console, percent } from '../console.ts';
+import type { Recalibrated } from './recalibrate.ts';
+import type { ScoredGood } from './score-good.ts';
+
+/** More refused files than this are counted here and named in the JSON. */
+const REFUSED_SHOWN = 20;
+
+export function tellScored(
+  console: Console,
+  { images, refused, copies, known }: ScoredGood,
+  groups: number | null,
+): void {
+  const left = [
+    `${refused.length} refused`,
+    ...(copies > 0 ? [`${copies} left out as copies`] : []),
+    ...(known > 0 ? [`${known} left out as the model was made from them`] : []),
+  ];
+  const patients = groups === null ? '' : ` of ${groups} groups`;
+  console.say(`images: ${images.length} good ones${patients}; ${left.join(', ')}`);
+  for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
+    console.say(`  refused ${JSON.stringify(name).slice(1, -1)}: ${reason}, ${message}`);
+  if (refused.length > REFUSED_SHOWN)
+    console.say(`  and ${refused.length - REFUSED_SHOWN} more, all named by --json`);
+}
+
+export function tellRecalibrated(console: Console, result: Recalibrated): void {
+  tellShifts(console, result);
+  const { images, threshold, called, groups } = result;
+  const say = ({ lower, upper }: typeof threshold.now) =>
+    `${upper.toPrecision(6)}${lower === null ? '' : ` and ${lower.toPrecision(6)}`}`;
+  const rule = Object.entries(threshold.now.rule).map(([key, value]) =>
+    key === 'rule' ? value : `${key} ${value}`,
+  );
+  console.say(
+    `old threshold: ${say(threshold.before)}, calls ${called.before} of the ${images} new good images for review (${percent(called.before / images)})`,
+  );
+  console.say(`new threshold: ${say(threshold.now)} (${rule.join(', ')}), from n = ${images} good images`);
+  tellPromise(console, result, groups === null ? `n = ${images}` : `${groups} groups`);
+  console.say('');
+  console.say(`bundle: ${result.bundle.file} (${result.bundle.digest})`);
+}
+
+function tellShifts(console: Console, { shifts, images }: Recalibrated): void {
+  if (shifts.length === 0) {
+    console.say(
+      images < 10
+        ? 'shift: not looked for with fewer than 10 images'
+        : 'shift: the new images differ from those of the old calibration in nothing that could be shown',
+    );
+    return;
+  }
+  console.say('shift: the new images are not like those of the old calibration. Their median is');
+  for (const { sentence, p } of shifts)
+    console.say(`  ${sentence} (p ${p < 1e-9 ? '< 1e-9' : p.toPrecision(1)})`);
+}
+
+function tellPromise(console: Console, { falseAlarms, called, images }: Recalibrated, basis: string): void {
+  if (falseAlarms === null)
+    console.say(
+      `of ${images} good images it calls ${called.now} for review; this rule promises no false-alarm rate`,
+    );
+  else
+    console.say(
+      `false alarms: at most ${percent(falseAlarms.promised)} promised; in 9 of 10 calibrations with ${basis} the realised rate lies between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}`,
+    );
+}
