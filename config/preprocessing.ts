@@ -24,7 +24,26 @@ export const thresholding = z
   ])
   .describe('Thresholding to black and white, after the resize. Grey input only.');
 
+/** Which stored values of a grey DICOM image are shown, black to white. */
+export const dicomWindow = z.union([
+  z
+    .enum(['file', 'range'])
+    .describe(
+      'file: the first window of the file, else its lookup table, else up to 8 bits as stored, else as range; range: from the least to the largest value of the frame.',
+    ),
+  z
+    .strictObject({
+      center: z.number().describe('In units after the rescale of the file, such as Hounsfield units.'),
+      width: z.number().min(1).describe('In the same units.'),
+    })
+    .describe('The same window for every file.'),
+]);
+
 const steps = z.strictObject({
+  dicom: z
+    .strictObject({ window: dicomWindow.default('file') })
+    .optional()
+    .describe('How DICOM files become 8 bits a channel; files of other formats are not touched by it.'),
   width: z.int().min(8).max(4096).describe('Pixels.'),
   height: z.int().min(8).max(4096).describe('Pixels.'),
   channels: z.union([z.literal(1), z.literal(3)]).describe('1: grey, 3: sRGB.'),
@@ -56,7 +75,7 @@ const steps = z.strictObject({
   thresholding: thresholding.optional(),
 });
 
-/** Crop, resize, channels, stretch, thresholding: applied in this order. */
+/** Window of a DICOM file, crop, resize, channels, stretch, thresholding: applied in this order. */
 export const preprocessing = steps.superRefine((spec, context) => {
   if (spec.thresholding !== undefined && spec.channels !== 1)
     context.addIssue({
@@ -68,3 +87,4 @@ export const preprocessing = steps.superRefine((spec, context) => {
 
 export type Preprocessing = z.infer<typeof preprocessing>;
 export type Thresholding = z.infer<typeof thresholding>;
+export type DicomWindow = z.infer<typeof dicomWindow>;

@@ -1,6 +1,8 @@
 /** Whether a file is complete, told by its own format: a few bytes at its head and its tail, never the whole. */
 import type { FileHandle } from 'node:fs/promises';
+import { dicomBeginning } from '../inspect/dicom/sniff.ts';
 import { endWritten, holdsData, type ReadAt } from './bytes.ts';
+import { dicomComplete } from './dicom.ts';
 import { tiffComplete } from './tiff.ts';
 
 /** `unknown` covers both "still incomplete" and "this format does not tell": such a file waits for quiet time. */
@@ -32,6 +34,7 @@ export async function readiness(handle: FileHandle, size: number): Promise<Readi
 
 async function complete(head: Buffer, tail: Buffer, size: number, readAt: ReadAt): Promise<boolean> {
   const name = head.toString('latin1', 0, 4);
+  if (dicomBeginning(head) !== null) return dicomComplete(size, readAt);
   if (head.readUInt16BE(0) === 0xffd8) return jpegComplete(head, tail, size, readAt);
   if (head.subarray(0, 8).equals(PNG_SIGNATURE)) return tail.subarray(-12).equals(PNG_END);
   if (name === 'II*\0' || name === 'II+\0' || name === 'MM\0*' || name === 'MM\0+')

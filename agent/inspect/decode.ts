@@ -1,10 +1,9 @@
 /** From the bytes of a capture to the pixels that the graph sees. The trainer decodes with this very function. */
-import sharp, { type Metadata, type Sharp } from 'sharp';
 import type { Preprocessing } from '../../config/preprocessing.ts';
 import { type Box, FOREGROUND_SIDE, findForeground } from './foreground.ts';
 import { framePages, middleFrame } from './frames.ts';
 import { type Limits, UnscorableError } from './inspection.ts';
-import { FORMATS, refusalOf } from './refusal.ts';
+import { openSource, type Size, type Source } from './source.ts';
 import { stretch } from './stretch.ts';
 import { applyThresholding } from './thresholding.ts';
 
@@ -17,7 +16,7 @@ export interface Decoded {
   /** Size as stored, before orientation, in pixels; of the first page. */
   readonly width: number;
   readonly height: number;
-  /** By content: jpeg, png, tiff, webp, gif, ... */
+  /** By content: jpeg, png, tiff, webp, gif, dicom. */
   readonly format: string;
 }
 
@@ -30,97 +29,70 @@ export interface Decoded {
  */
 export async function decode(bytes: Uint8Array, spec: Preprocessing, limits: Limits): Promise<Decoded> {
   if (bytes.length === 0) throw new UnscorableError('empty', 'The file holds no bytes.');
-  const first = await readMetadata(bytes, 0);
-  const { width, height, format } = first;
-  if (!FORMATS.some(({ name }) => name === format)) throw refusalOf(bytes, `the content is ${format}`);
-  const pages = framePages(spec.frames > 1 ? (first.pages ?? 1) : 1, spec.frames);
-  const sizes = await readSizes(bytes, pages, first, limits);
+  const source = await openSource(bytes, spec.dicom?.window ?? 'file', limits);
+  const pages = framePages(spec.frames > 1 ? source.pages : 1, spec.frames);
+  const sizes = await readSizes(source, pages, limits);
   const shown = pages[middleFrame(spec.frames)]!;
-  const box = spec.crop === 'foreground' ? await locate(bytes, shown) : null;
+  const box = spec.crop === 'foreground' ? await locate(source, shown) : null;
 
   const size = spec.width * spec.height * spec.channels;
   const frames: Uint8Array[] = [];
   for (const [i, page] of pages.entries())
     frames.push(
-      page === pages[i - 1] ? frames[i - 1]! : await decodePage(bytes, page, spec, box, sizes.get(page)!),
+      page === pages[i - 1] ? frames[i - 1]! : await decodePage(source, page, spec, box, sizes.get(page)!),
     );
   const pixels = frames.length === 1 ? frames[0]! : new Uint8Array(size * frames.length);
   if (frames.length > 1) for (const [i, frame] of frames.entries()) pixels.set(frame, i * size);
   if (spec.stretch !== undefined) stretch(pixels, spec.stretch);
   if (spec.thresholding !== undefined) applyThresholding(pixels, spec, spec.thresholding);
+  const { width, height, format } = source;
   return { pixels, width, height, format };
 }
 
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Upright and flattened. The size is checked by us, not by sharp, so that the reason is ours. */
-function open(bytes: Uint8Array, page: number): Sharp {
-  const image = sharp(bytes, {
-    failOn: 'error',
-    limitInputPixels: false,
-    sequentialRead: true,
-    ...(page > 0 && { page }),
-  });
-  return image.autoOrient().flatten({ background: '#000' });
-}
-
-function readMetadata(bytes: Uint8Array, page: number): Promise<Metadata> {
-  return open(bytes, page)
-    .metadata()
-    .catch((cause: Error) => {
-      throw refusalOf(bytes, cause);
-    });
-}
-
-/** Upright size of each page to be decoded. The pages of a TIFF may differ in size, those of an animation do not. */
+/** Upright size of each page to be decoded. */
 async function readSizes(
-  bytes: Uint8Array,
+  source: Source,
   pages: readonly number[],
-  first: Metadata,
   limits: Limits,
 ): Promise<Map<number, Size>> {
   const sizes = new Map<number, Size>();
   let most = 0;
   for (const page of new Set(pages)) {
-    const { width, height, autoOrient } =
-      page === 0 || first.format !== 'tiff' ? first : await readMetadata(bytes, page);
-    most = Math.max(most, width * height);
-    sizes.set(page, autoOrient);
+    const { stored, upright } = await source.sizeOf(page);
+    most = Math.max(most, stored.width * stored.height);
+    sizes.set(page, upright);
   }
-  const count = pages.length > 1 ? (first.pages ?? 1) : 1;
+  const count = pages.length > 1 ? source.pages : 1;
   if (most * count > limits.pixels)
     throw new UnscorableError(
       'too-many-pixels',
-      `The image has ${count > 1 ? `${count} pages of up to ${most}` : `${first.width} x ${first.height}`} pixels; limits.pixels allows ${limits.pixels}.`,
+      `The image has ${count > 1 ? `${count} pages of up to ${most}` : `${source.width} x ${source.height}`} pixels; limits.pixels allows ${limits.pixels}.`,
     );
   return sizes;
 }
 
 /** The foreground of a page, found in a thumbnail. */
-async function locate(bytes: Uint8Array, page: number): Promise<Box | null> {
-  const { data, info } = await open(bytes, page)
+async function locate(source: Source, page: number): Promise<Box | null> {
+  const { data, info } = await (await source.open(page))
     .resize(FOREGROUND_SIDE, FOREGROUND_SIDE, { fit: 'inside', withoutEnlargement: true })
     .greyscale()
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: Error) => {
-      throw refusalOf(bytes, cause);
+      throw source.refusal(cause);
     });
   return findForeground(data, info);
 }
 
 /** uint8 `[height, width, channels]` */
 async function decodePage(
-  bytes: Uint8Array,
+  source: Source,
   page: number,
   spec: Preprocessing,
   box: Box | null,
   size: Size,
 ): Promise<Uint8Array> {
-  let image = open(bytes, page);
+  let image = await source.open(page);
   if (box !== null) {
     const [left, top] = [Math.floor(box.left * size.width), Math.floor(box.top * size.height)];
     const [right, bottom] = [Math.ceil(box.right * size.width), Math.ceil(box.bottom * size.height)];
@@ -132,7 +104,7 @@ async function decodePage(
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: Error) => {
-      throw refusalOf(bytes, cause);
+      throw source.refusal(cause);
     });
   return info.channels === spec.channels ? data : selectChannels(data, info.channels, spec.channels);
 }

@@ -47,7 +47,7 @@ export const FORMATS: readonly Format[] = [
 export function refusalOf(bytes: Uint8Array, cause: unknown): UnscorableError {
   const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const format = content.length < 12 ? undefined : FORMATS.find(({ begins }) => begins(content));
-  const names = FORMATS.map(({ name }) => name).join(', ');
+  const names = [...FORMATS.map(({ name }) => name), 'dicom'].join(', ');
   if (format === undefined)
     return new UnscorableError('unsupported-format', `The content is none of ${names}.`, { cause });
   if (!format.ends(content))

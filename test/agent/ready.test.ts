@@ -5,6 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import sharp from 'sharp';
 import { readiness } from '../../agent/ingest/ready.ts';
+import { type Element, SYNTAX, writeDicom } from '../support/dicom.ts';
 import { noisyPixels, smoothPixels } from '../support/images.ts';
 
 const folder = await mkdtemp(path.join(tmpdir(), 'ready-'));
@@ -32,6 +33,11 @@ const FILES: Record<string, () => Promise<Buffer>> = {
   'WebP, lossless': () => image().webp({ lossless: true }).toBuffer(),
   GIF: () => image().gif().toBuffer(),
   BMP: async () => bmp(),
+  'DICOM, native': async () => dicom(SYNTAX.explicit),
+  'DICOM, big endian': async () => dicom(SYNTAX.bigEndian),
+  'DICOM, implicit, sequences with delimiters': async () => dicom(SYNTAX.implicit),
+  'DICOM without preamble': async () => dicom(null),
+  'DICOM in fragments': async () => fragmentedDicom(),
 };
 
 for (const [name, make] of Object.entries(FILES)) {
@@ -93,6 +99,14 @@ test('other content, hostile content and content that ends early are unknown', a
     'TIFF whose directories form a loop': loop,
     'TIFF with more entries than bytes': endless,
     'TIFF header alone': Buffer.concat([tiff.subarray(0, 4), Buffer.alloc(40, 0xff)]),
+    'DICOM, deflated': dicom(SYNTAX.deflated),
+    'DICOM with other bytes after it': Buffer.concat([dicom(SYNTAX.explicit), Buffer.from('appended')]),
+    'DICOM without pixels': writeDicom({ width: 8, height: 8, pixels: null }),
+    'DICOM of endless fragments': Buffer.concat([
+      fragmentedDicom().subarray(0, -8),
+      ...Array.from({ length: 5000 }, () => Buffer.from('feff00e000000000', 'hex')),
+      Buffer.from('feffdde000000000', 'hex'),
+    ]),
     'BigTIFF with an offset beyond 2^53': Buffer.concat([
       Buffer.from('49492b0008000000', 'hex'),
       Buffer.alloc(40, 0xff),
@@ -105,6 +119,21 @@ test('other content, hostile content and content that ends early are unknown', a
     await handle.close();
   }
 });
+
+/** Its own icon, within a sequence, ends earlier: those pixels must not count. */
+function dicom(syntax: string | null): Buffer {
+  const pixels = Buffer.from(noisyPixels(SIZE, 2)).map((v) => v | 1);
+  const icon: Element = [0x00880200, 'SQ', [[[0x7fe00010, 'OB', pixels.subarray(0, 64)]]]];
+  const colour = { samples: 3, photometric: 'RGB', planar: 0 };
+  const delimited = syntax === SYNTAX.implicit;
+  return writeDicom({ width: SIZE, height: SIZE, pixels, syntax, delimited, elements: [icon], ...colour });
+}
+
+function fragmentedDicom(): Buffer {
+  const fragments = [noisyPixels(10, 3), noisyPixels(12, 4)];
+  const pixels = { table: new Uint8Array(), fragments };
+  return writeDicom({ width: 64, height: 64, syntax: SYNTAX.jpegLs, pixels });
+}
 
 /** A JPEG within an APP1 segment: its own EOI must not count. */
 function withThumbnail(jpeg: Buffer): Buffer {

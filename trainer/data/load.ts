@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import sharp from 'sharp';
 import { decode } from '../../agent/inspect/decode.ts';
+import { withoutDicom } from '../../agent/inspect/dicom/convert.ts';
 import { type Limits, UnscorableError } from '../../agent/inspect/inspection.ts';
 import { SETTINGS } from '../../config/agent.ts';
 import type { Preprocessing } from '../../config/preprocessing.ts';
@@ -87,7 +88,7 @@ export function requireImages(where: string, { images, refused }: LoadedFolder):
       ? 'no file'
       : `${refused.length} file${refused.length === 1 ? '' : 's'}, none of them a usable image (${first.name}: ${first.message})`;
   throw new TrainerError(
-    `Expected good images in ${where}, found ${found}. Give a folder of JPEG, PNG, TIFF, WebP or GIF images, or of IDX files.`,
+    `Expected good images in ${where}, found ${found}. Give a folder of JPEG, PNG, TIFF, WebP, GIF or DICOM images, or of IDX files.`,
   );
 }
 
@@ -129,9 +130,10 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
   try {
     const bytes = await read(sample);
     const { pixels, width, height } = await decode(bytes, spec, LIMITS);
-    const known = await pictureIn(pixels, { width, height }, bytes, spec);
-    const picture = known?.picture ?? (await decodePicture(bytes));
-    const { space, depth } = await sharp(bytes).metadata();
+    const readable = await withoutDicom(bytes);
+    const known = await pictureIn(pixels, { width, height }, readable, spec);
+    const picture = known?.picture ?? (await decodePicture(readable));
+    const { space, depth } = await sharp(readable).metadata();
     return {
       sample,
       name: sample.name,

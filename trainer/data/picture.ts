@@ -1,6 +1,7 @@
 /** The picture of an image file as stored: upright sRGB at full size, whatever the input of a model is. */
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
+import { withoutDicom } from '../../agent/inspect/dicom/convert.ts';
 import { refusalOf } from '../../agent/inspect/refusal.ts';
 
 export interface Picture {
@@ -16,7 +17,7 @@ export const THUMBNAIL_SIDE = 32;
 
 /** @throws UnscorableError when the bytes hold no image that can be decoded. */
 export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
-  const { data, info } = await sharp(bytes, {
+  const { data, info } = await sharp(await withoutDicom(bytes), {
     failOn: 'error',
     limitInputPixels: false,
     sequentialRead: true,

@@ -36,7 +36,7 @@ export async function openSource(
   if (found.train.length === 0)
     throw new TrainerError(
       all.length === 0
-        ? `${given} is empty: expected good images in it (JPEG, PNG, TIFF, WebP, GIF or IDX files). Put at least ${FEWEST} there, ${ADVISED} for a good model.`
+        ? `${given} is empty: expected good images in it (JPEG, PNG, TIFF, WebP, GIF, DICOM or IDX files). Put at least ${FEWEST} there, ${ADVISED} for a good model.`
         : `${given} holds no good images to train on (${found.description}). Put them into ${path.join(given, 'train')}.`,
     );
   const grouped = options.groupBy === undefined ? all : groupByName(all, options.groupBy);

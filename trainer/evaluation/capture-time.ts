@@ -1,12 +1,17 @@
 /** When a picture was taken, as its camera wrote it: the tag DateTimeOriginal of EXIF 2.32. */
 import sharp from 'sharp';
+import { dicomBeginning } from '../../agent/inspect/dicom/sniff.ts';
 
 const EXIF_FOLDER = 0x8769;
 const DATE_TIME_ORIGINAL = 0x9003;
 const SUB_SECONDS_ORIGINAL = 0x9291;
 
-/** Milliseconds since 1970 as if in UTC (EXIF rarely names the zone); null: none is given, or none that can be read. */
+/**
+ * Milliseconds since 1970 as if in UTC (EXIF rarely names the zone); null: none is given, or none that can be read.
+ * The dates within a DICOM file belong to a patient's study and are not read.
+ */
 export async function captureTime(bytes: Uint8Array): Promise<number | null> {
+  if (dicomBeginning(bytes) !== null) return null;
   const { exif } = await sharp(bytes, { limitInputPixels: false }).metadata();
   return exif === undefined ? null : parseCaptureTime(exif);
 }

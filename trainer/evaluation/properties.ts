@@ -1,5 +1,6 @@
 /** Simple measures of an image, from its file: what a trivial rule could judge by, and what may give a class away. */
 import sharp from 'sharp';
+import { withoutDicom } from '../../agent/inspect/dicom/convert.ts';
 import { refusalOf } from '../../agent/inspect/refusal.ts';
 import { borderShare } from './properties/border.ts';
 import type { GreyImage } from './properties/grey-image.ts';
@@ -23,8 +24,10 @@ export async function measureProperties(bytes: Uint8Array): Promise<Properties> 
   const reject = (cause: Error): never => {
     throw refusalOf(bytes, cause);
   };
-  const { width, height, channels, format } = await sharp(bytes, options).metadata().catch(reject);
-  const working = await sharp(bytes, options)
+  const readable = await withoutDicom(bytes);
+  const { width, height, channels, ...stored } = await sharp(readable, options).metadata().catch(reject);
+  const format = readable === bytes ? stored.format : 'dicom';
+  const working = await sharp(readable, options)
     .autoOrient()
     .flatten({ background: '#000' })
     .resize(WORKING_SIDE, WORKING_SIDE, { fit: 'inside', withoutEnlargement: true, kernel: 'lanczos3' })

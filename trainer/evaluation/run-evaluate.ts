@@ -128,7 +128,7 @@ function requireScored(scored: number, refused: readonly { name: string; reason:
   if (scored > 0) return;
   const first = refused[0];
   throw new TrainerError(
-    `None of the ${refused.length} labelled files is an image that a device could score${first === undefined ? '' : ` (${first.name}: ${first.reason})`}. Give folders of JPEG, PNG, TIFF, WebP or GIF images.`,
+    `None of the ${refused.length} labelled files is an image that a device could score${first === undefined ? '' : ` (${first.name}: ${first.reason})`}. Give folders of JPEG, PNG, TIFF, WebP, GIF or DICOM images.`,
   );
 }
 
