@@ -1,0 +1,138 @@
+/** The default recipe through the real command, on drawn phantoms. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import sharp from 'sharp';
+import { readBundle } from '../../agent/inspect/bundle.ts';
+import { decode } from '../../agent/inspect/decode.ts';
+import { LIMITS } from '../../trainer/data/load.ts';
+import type { Metrics } from '../../trainer/metrics.ts';
+import { drawPhantom, type Flaw } from '../demo/phantoms.ts';
+import { run, temporary } from './launcher.ts';
+
+const hooks: (() => unknown)[] = [];
+after(async () => {
+  for (const hook of hooks) await hook();
+});
+const SHORT = ['--backend=onnx', '--epochs=3'];
+let folder: string;
+let good: string;
+let made: string;
+before(async () => {
+  folder = await temporary({ after: (hook: () => unknown) => void hooks.push(hook) } as never);
+  good = path.join(folder, 'good');
+  await draw(good, 24);
+  await draw(path.join(folder, 'test/good'), 4, 500);
+  await draw(path.join(folder, 'test/poor'), 4, 600, 'out of focus');
+  made = path.join(folder, 'made');
+  const ended = await fit(made, '--test', path.join(folder, 'test'));
+  assert.equal(ended.code, 0, ended.stderr);
+});
+
+const fit = (out: string, ...more: string[]) =>
+  run('trainer', ['fit', good, '--out', out, ...SHORT, ...more]);
+const bundleOf = (out: string) => path.join(out, 'bundle.onnx');
+
+async function draw(into: string, count: number, first = 0, flaw?: Flaw): Promise<void> {
+  await mkdir(into, { recursive: true });
+  for (let i = 0; i < count; i++)
+    await writeFile(path.join(into, `${first + i}.jpg`), await drawPhantom(first + i, flaw));
+}
+
+test('all images train and all calibrate; the bundle tells its voices and statistics', async () => {
+  const { manifest } = await readBundle(bundleOf(made));
+  const { calibration, voices, statistics, score } = manifest;
+  assert.deepEqual([score, calibration.scores.length, manifest.provenance.data.train], ['voices', 24, 24]);
+  for (const [named, values] of [
+    [voices, calibration.voices],
+    [statistics, calibration.statistics],
+  ] as const)
+    for (const { name } of named!) {
+      const of = values![name]!;
+      assert.equal(of.length, 24);
+      assert.deepEqual(
+        of,
+        of.toSorted((a, b) => a - b),
+      );
+    }
+  const all = calibration.scores;
+  assert.equal(new Set(all).size, all.length, 'no heap of equal scores');
+});
+
+test('agent score says what the evaluation says, and why', async () => {
+  const metrics: Metrics = JSON.parse(await readFile(path.join(made, 'metrics.json'), 'utf8'));
+  const ended = await run('agent', ['score', bundleOf(made), path.join(folder, 'test'), '--json']);
+  const lines = ended.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.equal(lines.length, 8);
+  for (const line of lines) {
+    const { score, label } = metrics.evaluation!.images.find(({ path: file }) => file === line.path)!;
+    assert.ok(Math.abs(score - line.score) <= 1e-6 * Math.abs(score));
+    assert.ok(line.statistics.brightness > 0 && line.statistics.brightness < 1);
+    const codes = line.evidence.map(({ code }: { code: string }) => code);
+    if (label === 'poor') {
+      assert.equal(line.verdict, 'review');
+      assert.ok(codes.includes('sharpness-low'), `${line.path}: ${codes}`);
+    }
+  }
+});
+
+test('alone and in a batch an image gives the same, to 1e-3 in z', async () => {
+  const { model, manifest } = await readBundle(bundleOf(made));
+  const session = await InferenceSession.create(model, { intraOpNumThreads: 1, logSeverityLevel: 3 });
+  const pixels: Uint8Array[] = [];
+  for (const part of ['good', 'poor'])
+    for (const name of (await readdir(path.join(folder, 'test', part))).sort())
+      pixels.push(
+        (await decode(await readFile(path.join(folder, 'test', part, name)), manifest.preprocessing, LIMITS))
+          .pixels,
+      );
+  const voicesOf = async (some: readonly Uint8Array[]) => {
+    const image = new Tensor('uint8', Buffer.concat(some), [some.length, 224, 224, 3]);
+    const { voices, score } = await session.run({ image });
+    assert.deepEqual([voices!.dims, score!.dims], [[some.length, 4], [some.length]]);
+    return voices!.data as Float32Array;
+  };
+  const alone: number[] = [];
+  for (const one of pixels) alone.push(...(await voicesOf([one])));
+  for (const size of [3, 8]) {
+    const together = await voicesOf(pixels.slice(0, size));
+    for (const [i, z] of together.entries()) assert.ok(Math.abs(z - alone[i]!) < 1e-3, `${z}, ${alone[i]}`);
+  }
+  await session.release();
+});
+
+test('equal seeds give equal bundles, other seeds others', async () => {
+  const digests: string[] = [];
+  for (const seed of ['1', '2']) {
+    const out = path.join(folder, `seed-${seed}`);
+    assert.equal((await fit(out, '--seed', seed)).code, 0);
+    digests.push((await readBundle(bundleOf(out))).manifest.digest);
+  }
+  assert.equal(digests[0], (await readBundle(bundleOf(made))).manifest.digest);
+  assert.notEqual(digests[0], digests[1]);
+});
+
+test('too few images are refused with how many it takes; grey and mixed sizes work', async () => {
+  const few = path.join(folder, 'few');
+  await draw(few, 18, 700);
+  const refused = await run('trainer', ['fit', few, '--out', path.join(folder, 'few-run'), ...SHORT]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /alpha 0\.05 needs 19 good images, and there are 18 distinct ones/);
+  const mixed = path.join(folder, 'mixed');
+  await mkdir(mixed);
+  for (let i = 0; i < 20; i++) {
+    const phantom = sharp(await drawPhantom(800 + i)).resize(180 + 9 * i, 240, { fit: 'fill' });
+    await (i % 2 === 0 ? phantom.greyscale() : phantom).png().toFile(path.join(mixed, `${i}.png`));
+  }
+  const out = path.join(folder, 'mixed-run');
+  const ended = await run('trainer', ['fit', mixed, '--out', out, ...SHORT]);
+  assert.equal(ended.code, 0, ended.stderr);
+  assert.match(ended.stdout, /20 different sizes/);
+  const { manifest } = await readBundle(bundleOf(out));
+  assert.ok(manifest.calibration.scores.every(Number.isFinite));
+});
