@@ -107,7 +107,9 @@ async function compareWith(
   if (found.reference !== null) {
     const { train, calibration } = found.reference;
     console.say(
-      `compared with: ${train.length} training and ${calibration.length} calibration images in ${folder}`,
+      train.length === 0
+        ? `compared with: ${calibration.length} images in ${folder} that trained and calibrated it`
+        : `compared with: ${train.length} training and ${calibration.length} calibration images in ${folder}`,
     );
   }
   return found;

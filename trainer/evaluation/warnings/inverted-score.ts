@@ -9,7 +9,7 @@ export function invertedScore({ evaluation: { auroc } }: WarningInput): Warning 
     severity: 'serious',
     message: `The score ranks the wrong way round: poor images tend to score lower than good ones (AUROC ${auroc.value.toFixed(3)}, 95 % interval ${auroc.low.toFixed(3)} to ${auroc.high.toFixed(3)}; chance is 0.5).`,
     advice:
-      'Do not use this model, and do not turn its score round: what makes these poor images easier to reconstruct (often that they are smoother) need not hold for the next. Try the recipe auto, or another residual.',
+      'Look first whether good and poor were swapped. If not, do not use this model, and do not turn its score round: what makes these poor images look usual to it (often that they are smoother) need not hold for the next. Train with another recipe or residual.',
     figures: { auroc: auroc.value, low: auroc.low, high: auroc.high },
   };
 }
