@@ -1,21 +1,12 @@
 /** What the five published systems are worth on real images: each trained as `trainer fit` trains it. */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { availableParallelism, homedir } from 'node:os';
 import path from 'node:path';
 import { storedFolder } from '../trainer/encoders/store.ts';
-import type { Evaluation } from '../trainer/evaluation/types.ts';
-import type { Metrics } from '../trainer/metrics.ts';
-import manifest from '../trainer/package.json' with { type: 'json' };
-import { loadRecipe } from '../trainer/recipe.ts';
-import { runTrainer } from '../trainer/run.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
+import { bestTrivial, type Domain, type Fitted, fitDomain, percent, requireData } from './fit.ts';
 
-interface System {
-  /** Of the recipe and of its data set. */
-  readonly name: string;
-  /** Where file names tell the patient. */
-  readonly groupBy?: string;
+/** Named as its recipe and as its data set. */
+interface System extends Domain {
   /** AUROC of a replica in PyTorch on the same split, made before the recipe. */
   readonly expected: number;
 }
@@ -31,8 +22,6 @@ const SYSTEMS: readonly System[] = [
 /** A larger difference needs a reason, see docs/recipes.md. */
 const EXPLAINED = 0.05;
 
-const DATA = path.join(import.meta.dirname, '../../shared/data');
-
 export const systems: Bench = {
   name: 'systems',
   title: 'the five recipes with their defaults on real images: AUROC, accuracy, trivial rules, time',
@@ -40,70 +29,21 @@ export const systems: Bench = {
   run,
 };
 
-interface Result extends System {
-  readonly metrics: Metrics;
-  readonly evaluation: Evaluation & { readonly auroc: NonNullable<Evaluation['auroc']> };
-  readonly totalSeconds: number;
-  readonly processorSeconds: number;
-}
+type Result = System & Fitted;
 
 async function run(context: BenchContext): Promise<Table[]> {
-  const { only, backends } = context;
+  const { only, backends, cache } = context;
   const chosen = SYSTEMS.filter(({ name }) => only.length === 0 || only.includes(name));
-  const missing = chosen.find(({ name }) => !existsSync(path.join(DATA, name)));
-  if (missing !== undefined)
-    throw new MissingPrerequisite(`The images of ${missing.name} are not in ../shared/data.`);
+  requireData(chosen);
   const encoder = 'efficientnet-lite2';
   if (chosen.some(({ name }) => name === 'brain-mri') && !existsSync(storedFolder(backends, encoder)))
     throw new MissingPrerequisite(`Install the encoder first: trainer encoder install ${encoder}`);
   const results: Result[] = [];
-  for (const system of chosen) results.push(await train(system, context));
+  for (const system of chosen) {
+    const out = path.join(cache, 'systems', system.name);
+    results.push({ ...system, ...(await fitDomain(system, system.name, out, context)) });
+  }
   return [worth(results), cost(results)];
-}
-
-async function train(
-  system: System,
-  { cache, backends, environment, report }: BenchContext,
-): Promise<Result> {
-  const { name, groupBy } = system;
-  const out = path.join(cache, 'systems', name);
-  await rm(out, { recursive: true, force: true });
-  report(`\n== ${name}\n`);
-  const started = performance.now();
-  const before = process.cpuUsage();
-  const metrics = await runTrainer(
-    {
-      folder: path.join(DATA, name),
-      out,
-      recipe: () => loadRecipe(name, groupBy === undefined ? [] : [{ key: 'split.groupBy', value: groupBy }]),
-      seed: undefined,
-      examples: null,
-      labelled: { test: null, good: [], bad: [], csv: null },
-      backend: 'auto',
-      threads: availableParallelism(),
-      cache: backends,
-      resume: false,
-      stop: new AbortController().signal,
-      command: `npm run bench -- systems --only ${name}`,
-      versions: { trainer: manifest.version, node: process.version },
-      environment,
-      home: homedir(),
-    },
-    {
-      say: (line) => report(`${line}\n`),
-      bar: () => ({ step: () => {}, end: () => {} }),
-    },
-  );
-  const { user, system: kernel } = process.cpuUsage(before);
-  const { evaluation } = metrics;
-  if (evaluation?.auroc == null) throw new Error(`${name} was not tested on labels of both kinds.`);
-  return {
-    ...system,
-    metrics,
-    evaluation: { ...evaluation, auroc: evaluation.auroc },
-    totalSeconds: (performance.now() - started) / 1000,
-    processorSeconds: (user + kernel) / 1e6,
-  };
 }
 
 function worth(results: readonly Result[]): Table {
@@ -171,10 +111,3 @@ function cost(results: readonly Result[]): Table {
     ],
   };
 }
-
-function bestTrivial({ baselines }: Evaluation): { name: string; auroc: number } {
-  const known = baselines.filter((one): one is typeof one & { auroc: number } => one.auroc !== null);
-  return known.reduce((best, one) => (one.auroc > best.auroc ? one : best));
-}
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
