@@ -2,6 +2,7 @@
 
 import { readBundle } from './inspect/bundle.ts';
 import { proveGolden } from './inspect/golden.ts';
+import { regionAsText } from './inspect/mask.ts';
 import { type ExecutionProvider, openScorer } from './inspect/score.ts';
 
 /** Describes the bundle after proving its golden samples on `executionProvider`. */
@@ -25,6 +26,9 @@ export async function describeBundle(
       'input',
       `${m.preprocessing.width} x ${m.preprocessing.height}, ${m.preprocessing.channels === 3 ? 'colour' : 'grey'}, ${m.preprocessing.fit}, ${m.preprocessing.kernel}`,
     ],
+    ...(m.preprocessing.mask === undefined
+      ? []
+      : [['blanked', m.preprocessing.mask.map(regionAsText).join('  ')] as [string, string]]),
     ['score', m.score === 'mean' ? `mean ${m.residual} reconstruction error` : 'sum over voices'],
     ...(['voices', 'statistics'] as const).flatMap((what): [string, string][] => {
       const named = m[what];

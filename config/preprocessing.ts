@@ -39,6 +39,21 @@ export const dicomWindow = z.union([
     .describe('The same window for every file.'),
 ]);
 
+const place = (most: number) => ({
+  left: z.number().min(0).max(most).describe('From the left side.'),
+  top: z.number().min(0).max(most).describe('From the upper side.'),
+  width: z.number().gt(0).max(most),
+  height: z.number().gt(0).max(most),
+});
+
+/** A rectangle of the upright image. */
+export const region = z.discriminatedUnion('unit', [
+  z.strictObject({ unit: z.literal('percent'), ...place(100) }).describe('Shares of width and height.'),
+  z
+    .strictObject({ unit: z.literal('pixels'), ...place(65_535) })
+    .describe('Of the image as stored, whatever its size.'),
+]);
+
 const steps = z.strictObject({
   dicom: z
     .strictObject({ window: dicomWindow.default('file') })
@@ -54,6 +69,14 @@ const steps = z.strictObject({
     .default(1)
     .describe(
       'Frames of one capture, evenly spaced over the pages of its file; a still counts as a sequence in which nothing moves.',
+    ),
+  mask: z
+    .array(region)
+    .min(1)
+    .max(32)
+    .optional()
+    .describe(
+      'Regions that are made black before anything else is done, such as a burned-in date; what lies beyond the image is left out.',
     ),
   crop: z
     .enum(['none', 'foreground'])
@@ -75,7 +98,7 @@ const steps = z.strictObject({
   thresholding: thresholding.optional(),
 });
 
-/** Window of a DICOM file, crop, resize, channels, stretch, thresholding: applied in this order. */
+/** Window of a DICOM file, mask, crop, resize, channels, stretch, thresholding: applied in this order. */
 export const preprocessing = steps.superRefine((spec, context) => {
   if (spec.thresholding !== undefined && spec.channels !== 1)
     context.addIssue({
@@ -86,5 +109,6 @@ export const preprocessing = steps.superRefine((spec, context) => {
 });
 
 export type Preprocessing = z.infer<typeof preprocessing>;
+export type Region = z.infer<typeof region>;
 export type Thresholding = z.infer<typeof thresholding>;
 export type DicomWindow = z.infer<typeof dicomWindow>;

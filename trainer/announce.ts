@@ -1,4 +1,5 @@
 /** What a run says at each of its steps. */
+import { regionAsText } from '../agent/inspect/mask.ts';
 import type { Recipe } from '../config/recipe.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Calibration } from './calibrate.ts';
@@ -56,8 +57,9 @@ export function tellSplit(
   );
 }
 
-function inputSteps({ crop, stretch, thresholding }: Recipe['input']): string {
+function inputSteps({ mask, crop, stretch, thresholding }: Recipe['input']): string {
   const steps = [
+    ...(mask === undefined ? [] : [`blanked at ${mask.map(regionAsText).join(' and ')}`]),
     ...(crop === 'foreground' ? ['cropped to the foreground'] : []),
     ...(stretch === undefined ? [] : [`stretched from percentile ${stretch.low} to ${stretch.high}`]),
     ...(thresholding === undefined ? [] : [`black and white (${thresholding.method} threshold)`]),

@@ -1,8 +1,10 @@
 /** `trainer fit` on the command line. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Region } from '../config/preprocessing.ts';
 import { BACKENDS, type BackendName, parseBackend } from './backend/select.ts';
 import { makeConsole } from './console.ts';
 import { parseNamed } from './evaluation/sources.ts';
+import { parseMask } from './mask-option.ts';
 import { changeRecipe, loadRecipe } from './recipe.ts';
 import { type Change, parseChange } from './recipe-keys.ts';
 import { runTrainer } from './run.ts';
@@ -43,6 +45,11 @@ export function addFitCommand(program: Command, context: FitCommandContext): voi
     .option('--encoder <name|path>', 'pretrained encoder (see "trainer encoder list"), or a model file')
     .option('--group-by <regex>', 'its first group, in the name of an image, is the patient')
     .option(
+      '--mask <left,top,width,height>',
+      'blank this part of every image, here and on the device, such as a burned-in date: in pixels, or in per cent of the image as 0,92%,40%,8%; repeat for more',
+      (text: string, before: Region[] | undefined) => [...(before ?? []), parseMask(text)],
+    )
+    .option(
       '--set <key=value>',
       'change a value of the recipe, such as threshold.alpha=0.1; repeat for more',
       (text: string, before: Change[]) => [...before, parseChange(text)],
@@ -75,6 +82,7 @@ Examples:
   trainer fit good/
   trainer fit good/ --recipe fundus --out run-1 --epochs 100 --seed 7
   trainer fit good/ --examples poor/
+  trainer fit good/ --mask 0,92%,40%,8%
   trainer fit good/ --good more/good --bad blurred=more/blurred --bad dark=more/dark --out run-2
   trainer fit brain/ --recipe brain-mri --encoder resnet50.onnx --epochs 100
   trainer fit chest/ --recipe chest-xray --frames 5 --group-by 'person(\\d+)'
@@ -87,6 +95,8 @@ Examples:
       const changes: Change[] = [...options.set];
       for (const [option, key] of Object.entries(SHORTCUTS))
         if (options[option] !== undefined) changes.push({ key, value: String(options[option]) });
+      if (options.mask !== undefined)
+        changes.push({ key: 'input.mask', value: JSON.stringify(options.mask) });
       const metrics = await runTrainer(
         {
           folder,

@@ -164,7 +164,12 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
       ? await evaluateLabelled(
           inspector,
           gathered.test,
-          { reference: await describeTraining(split, calibration, options, console), gap: null, seed, stop },
+          {
+            reference: await describeTraining(split, calibration, recipe, options, console),
+            gap: null,
+            seed,
+            stop,
+          },
           console,
         )
       : null;
@@ -264,6 +269,7 @@ async function readTuning(
 async function describeTraining(
   { train, validation, calibration }: Split,
   { images }: Calibration,
+  { input }: Recipe,
   { stop }: RunOptions,
   console: Console,
 ): Promise<Reference> {
@@ -276,6 +282,7 @@ async function describeTraining(
       train: trained,
       calibration: calibration.map((image) => ({ ...image, score: scores.get(image.name) ?? null })),
     },
+    input.mask,
     { signal: stop, onImage: bar.onImage },
   ).finally(bar.end);
 }

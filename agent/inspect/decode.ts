@@ -3,6 +3,7 @@ import type { Preprocessing } from '../../config/preprocessing.ts';
 import { type Box, FOREGROUND_SIDE, findForeground } from './foreground.ts';
 import { framePages, middleFrame } from './frames.ts';
 import { type Limits, UnscorableError } from './inspection.ts';
+import { blankedSource } from './mask.ts';
 import { openSource, type Size, type Source } from './source.ts';
 import { stretch } from './stretch.ts';
 import { applyThresholding } from './thresholding.ts';
@@ -22,14 +23,15 @@ export interface Decoded {
 
 /**
  * Decodes and preprocesses one image: type by content, EXIF orientation, ICC to sRGB, alpha flattened on black, then
- * the steps of `spec`: crop, resize, channels, stretch, thresholding. Deeper than 8 bits is scaled to 8.
+ * the steps of `spec`: mask, crop, resize, channels, stretch, thresholding. Deeper than 8 bits is scaled to 8.
  * `limits.pixels` counts every page of the file where several frames are asked for, else the first one, which alone
  * is decoded.
  * @throws UnscorableError with the published reason code.
  */
 export async function decode(bytes: Uint8Array, spec: Preprocessing, limits: Limits): Promise<Decoded> {
   if (bytes.length === 0) throw new UnscorableError('empty', 'The file holds no bytes.');
-  const source = await openSource(bytes, spec.dicom?.window ?? 'file', limits);
+  const opened = await openSource(bytes, spec.dicom?.window ?? 'file', limits);
+  const source = blankedSource(opened, spec.mask);
   const pages = framePages(spec.frames > 1 ? source.pages : 1, spec.frames);
   const sizes = await readSizes(source, pages, limits);
   const shown = pages[middleFrame(spec.frames)]!;

@@ -375,7 +375,7 @@ test('a reference keeps sides, scores and digests, describes as a run folder is 
   const [a, gone, b, c] = loaded.images;
   files.set('gone', Buffer.from('no'));
   const calibration = [gone!, b!, c!].map((image, i) => ({ ...image, score: i + 1 }));
-  const reference = await referenceOf({ train: [a!, gone!], calibration }, progress);
+  const reference = await referenceOf({ train: [a!, gone!], calibration }, undefined, progress);
   assert.deepEqual(
     reference.train.map(({ name }) => name),
     ['a'],
@@ -393,13 +393,17 @@ test('a reference keeps sides, scores and digests, describes as a run folder is 
     reference.calibration[1]!.pictureSha256,
     'saved again without loss',
   );
-  const folder = await findReference([samples[0]!, samples[2]!, samples[3]!], null, progress);
+  const folder = await findReference(
+    [samples[0]!, samples[2]!, samples[3]!],
+    { run: null, mask: undefined },
+    progress,
+  );
   assert.deepEqual(
     [...reference.train, ...reference.calibration.map(({ score, ...image }) => image)],
     folder.reference!.train,
   );
   files.set('a', files.get('b')!);
-  const again = await referenceOf({ train: [a!], calibration: [] }, progress);
+  const again = await referenceOf({ train: [a!], calibration: [] }, undefined, progress);
   assert.equal(again.train[0]!.pictureSha256, a!.pictureSha256, 'the picture that the model was made from');
 });
 
@@ -418,8 +422,8 @@ test('a digit that is at hand as it is stored is described from memory as from i
   const { images } = await loadSamples(samples, (await loadRecipe('mnist', [])).input, progress);
   assert.ok(images.every(({ plainPng }) => plainPng !== null));
   const unreadable = images.map((image) => ({ ...image, sample: { ...image.sample, read: assert.fail } }));
-  const memory = await referenceOf({ train: unreadable, calibration: [] }, progress);
-  const files = await findReference(samples, null, progress);
+  const memory = await referenceOf({ train: unreadable, calibration: [] }, undefined, progress);
+  const files = await findReference(samples, { run: null, mask: undefined }, progress);
   assert.deepEqual(memory.train, files.reference!.train);
   const { images: changed } = await loadSamples(samples, (await loadRecipe('malaria', [])).input, progress);
   assert.ok(changed.every(({ plainPng }) => plainPng === null));

@@ -164,6 +164,7 @@ async function pictureIn(
     width !== spec.width ||
     height !== spec.height ||
     spec.frames > 1 ||
+    spec.mask !== undefined ||
     spec.crop !== 'none' ||
     spec.stretch !== undefined ||
     spec.thresholding !== undefined;

@@ -1,7 +1,9 @@
 /** Simple measures of an image, from its file: what a trivial rule could judge by, and what may give a class away. */
 import sharp from 'sharp';
 import { withoutDicom } from '../../agent/inspect/dicom/convert.ts';
+import { blank } from '../../agent/inspect/mask.ts';
 import { refusalOf } from '../../agent/inspect/refusal.ts';
+import type { Region } from '../../config/preprocessing.ts';
 import { borderShare } from './properties/border.ts';
 import type { GreyImage } from './properties/grey-image.ts';
 import { estimateJpegQuality } from './properties/jpeg-quality.ts';
@@ -16,16 +18,21 @@ const THUMBNAIL_SIDE = 32;
 
 /**
  * Measures one image file. It is decoded once, upright, grey and at most 512 pixels wide and high; all else follows
- * from that picture.
+ * from that picture, in which the regions of `mask` are black.
  * @throws UnscorableError when the bytes hold no image that a device would decode.
  */
-export async function measureProperties(bytes: Uint8Array): Promise<Properties> {
+export async function measureProperties(
+  bytes: Uint8Array,
+  mask: readonly Region[] = [],
+): Promise<Properties> {
   const options = { failOn: 'error', limitInputPixels: false, sequentialRead: true } as const;
   const reject = (cause: Error): never => {
     throw refusalOf(bytes, cause);
   };
   const readable = await withoutDicom(bytes);
-  const { width, height, channels, ...stored } = await sharp(readable, options).metadata().catch(reject);
+  const { width, height, channels, autoOrient, ...stored } = await sharp(readable, options)
+    .metadata()
+    .catch(reject);
   const format = readable === bytes ? stored.format : 'dicom';
   const working = await sharp(readable, options)
     .autoOrient()
@@ -41,6 +48,7 @@ export async function measureProperties(bytes: Uint8Array): Promise<Properties> 
     height: working.info.height,
   };
   const jpegQuality = format === 'jpeg' ? estimateJpegQuality(bytes) : null;
+  blank(grey.pixels, { ...grey, channels: 1 }, mask, autoOrient);
   return { bytes: bytes.length, width, height, channels, format, jpegQuality, ...(await measureGrey(grey)) };
 }
 

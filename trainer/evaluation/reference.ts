@@ -6,7 +6,7 @@ import type { Manifest } from '../../config/bundle.ts';
 import type { Sample } from '../data/sample.ts';
 import { runFiles } from '../run-folder.ts';
 import { mapAtOnce, type Progress } from './at-once.ts';
-import { describeAgain, describeSample, type ReadBefore } from './describe-image.ts';
+import { describeAgain, describeSample, type Mask, type ReadBefore } from './describe-image.ts';
 import type { Reference, ReferenceImage } from './types.ts';
 
 export type CalibrationImage = ReadBefore & { readonly score: number | null };
@@ -14,10 +14,14 @@ export type CalibrationImage = ReadBefore & { readonly score: number | null };
 /** Of images that are at hand, as in `trainer fit`. What cannot be decoded any more is left out. */
 export async function referenceOf(
   given: { readonly train: readonly ReadBefore[]; readonly calibration: readonly CalibrationImage[] },
+  mask: Mask,
   progress: Progress,
 ): Promise<Reference> {
   const describe = (some: readonly ReadBefore[]) =>
-    mapAtOnce(some, describeAgain, { ...progress, doing: 'describing training images' });
+    mapAtOnce(some, (image) => describeAgain(image, mask), {
+      ...progress,
+      doing: 'describing training images',
+    });
   const train = await describe(given.train);
   const calibration = await describe(given.calibration);
   return {
@@ -85,7 +89,7 @@ const CHECKS =
 /** Those of `samples` that the run names; all of them as training images when there is no record of the run. */
 export async function findReference(
   samples: readonly Sample[],
-  run: RunImages | null,
+  { run, mask }: { readonly run: RunImages | null; readonly mask: Mask },
   progress: Progress,
 ): Promise<FoundReference> {
   if (samples.length === 0)
@@ -93,7 +97,7 @@ export async function findReference(
       reference: null,
       gap: `The images that the model was trained on are not at hand. Not checked: ${CHECKS}. Give their folder with --train DIR.`,
     };
-  const described = await mapAtOnce(samples, describeSample, {
+  const described = await mapAtOnce(samples, (sample) => describeSample(sample, mask), {
     ...progress,
     doing: 'describing training images',
   });

@@ -15,6 +15,7 @@ import { renderReport } from '../report/report.ts';
 import { runFiles, writeJson } from '../run-folder.ts';
 import { tellEvaluation } from './announce.ts';
 import { describeBundle, describeCalibration } from './describe-bundle.ts';
+import type { Mask } from './describe-image.ts';
 import { evaluateLabelled } from './evaluate.ts';
 import { timedBar } from './progress.ts';
 import { type FoundReference, findReference, type RunImages, readRunImages } from './reference.ts';
@@ -55,7 +56,7 @@ export async function runEvaluate(options: EvaluateOptions, console: Console): P
     const samples = await labelledImages(options);
     tellSamples(console, samples);
     const training = await trainingSamples(inspector, options);
-    const found = await compareWith(training, options, console);
+    const found = await compareWith(training, manifest.preprocessing.mask, options, console);
     const evaluation = await evaluateLabelled(inspector, samples, { ...found, ...options }, console);
     requireScored(evaluation.images.length, evaluation.refused);
     const metrics: EvaluationMetrics = {
@@ -96,14 +97,19 @@ async function trainingSamples(inspector: Inspector, options: EvaluateOptions): 
 
 async function compareWith(
   { folder, samples, run }: Training,
+  mask: Mask,
   options: EvaluateOptions,
   console: Console,
 ): Promise<FoundReference> {
   const bar = timedBar(console, 'reading training images', samples.length);
-  const found = await findReference(samples, run, {
-    signal: options.stop,
-    onImage: bar.onImage,
-  }).finally(bar.end);
+  const found = await findReference(
+    samples,
+    { run, mask },
+    {
+      signal: options.stop,
+      onImage: bar.onImage,
+    },
+  ).finally(bar.end);
   if (found.reference !== null) {
     const { train, calibration } = found.reference;
     console.say(

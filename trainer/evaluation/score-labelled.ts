@@ -43,13 +43,13 @@ export async function scoreLabelled(
 
 async function score(inspector: Inspector, sample: LabelledSample): Promise<Measured | RefusedImage> {
   const { name, path, label, kind, group } = sample;
-  const { threshold, calibration } = inspector.bundle.manifest;
+  const { threshold, calibration, preprocessing } = inspector.bundle.manifest;
   const bytes = path === null ? await sample.read() : null;
   const inspection = await (bytes === null ? inspector.inspect(path!) : inspector.inspectBytes(bytes));
   if (inspection.outcome === 'unscorable')
     return { name, reason: inspection.reason, message: inspection.message };
   const content = bytes ?? (await sample.read());
-  const described = await describeImage(content).catch((error: unknown) => {
+  const described = await describeImage(content, preprocessing.mask).catch((error: unknown) => {
     if (error instanceof UnscorableError) return error; // it changed since it was scored
     throw error;
   });

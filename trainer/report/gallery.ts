@@ -1,4 +1,5 @@
 /** The section of pictures. */
+import { regionAsText } from '../../agent/inspect/mask.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
 import { type Html, html } from './html.ts';
 import { figure, short, shortened } from './numbers.ts';
@@ -7,9 +8,9 @@ import type { Picture, PictureGroup } from './pictures.ts';
 /** null when there is not one picture. */
 export function gallery({ bundle }: EvaluationMetrics, groups: readonly PictureGroup[]): Html | null {
   if (groups.length === 0) return null;
-  const { width, height, channels, frames } = bundle.input;
+  const { width, height, channels, frames, mask = [] } = bundle.input;
   const redraws = groups.some(({ pictures }) => pictures.some((picture) => picture.reconstruction !== null));
-  const seen = `${width} x ${height} pixels, ${channels === 1 ? 'grey' : 'RGB'}${frames > 1 ? `, the first of ${frames} frames` : ''}`;
+  const seen = `${width} x ${height} pixels, ${channels === 1 ? 'grey' : 'RGB'}${frames > 1 ? `, the first of ${frames} frames` : ''}${mask.length > 0 ? `, blanked at ${mask.map(regionAsText).join(' and ')} as --mask asked` : ''}`;
   return html`<section>
 <h2>What it sees</h2>
 <p>Each strip shows the capture as the model sees it (${seen})${redraws ? ', what the model redraws, and where the two differ' : ', and where it departs from good ones'}.</p>
