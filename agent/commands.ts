@@ -9,6 +9,7 @@ import { imageRef, siteKey } from './deliver/identity.ts';
 import { StateFolderError } from './deliver/lock.ts';
 import { LedgerError } from './deliver/transaction.ts';
 import { describeBundle } from './describe.ts';
+import { type FaultPoint, noFault } from './faultPoints.ts';
 import { BundleError } from './inspect/bundle.ts';
 import { loadInspector } from './inspect/inspect.ts';
 import packageJson from './package.json' with { type: 'json' };
@@ -24,6 +25,8 @@ export interface CommandContext {
   readonly onTerminal: boolean;
   print(line: string): void;
   printError(text: string): void;
+  /** Where a test ends the process; absent in the agent itself. */
+  readonly faultPoint?: FaultPoint;
   /** From now on a signal does not end the process but aborts this one. */
   takeSignals(): AbortSignal;
   /** Takes variables out of the environment that child processes inherit. */
@@ -87,6 +90,7 @@ Every setting, with its environment variable: docs/settings.md.`,
         stop: context.takeSignals(),
         notifySocket: context.environment.NOTIFY_SOCKET,
         watchdogMicroseconds: context.environment.WATCHDOG_USEC,
+        faultPoint: context.faultPoint ?? noFault,
         pretty: context.onTerminal,
       });
       if (options.once !== true) return;

@@ -4,8 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Alert } from '../config/topics.ts';
 import { REASONS, type UnscorableReason, type Verdict } from '../config/verdict.ts';
 import { type Capture, sameCapture } from './capture.ts';
-import type { Ledger } from './deliver/ledger.ts';
+import type { LedgerRecords, Place } from './deliver/ledgerRecords.ts';
 import { LedgerError } from './deliver/transaction.ts';
+import type { FaultPoint } from './faultPoints.ts';
 import type { Inspection } from './inspect/inspection.ts';
 
 /** How often a full disk or failing ledger is tried again, milliseconds. */
@@ -21,12 +22,13 @@ export interface PipelineOptions {
   readonly look: (name: string) => Promise<Capture | null>;
   /** Why nothing may be scored now (a full disk), or null. */
   readonly obstacle: () => Promise<string | null>;
-  readonly ledger: Pick<Ledger, 'record'>;
-  readonly verdictOf: (capture: Capture, inspection: Inspection, seq: number) => Verdict;
+  readonly ledger: Pick<LedgerRecords, 'record'>;
+  readonly verdictOf: (capture: Capture, inspection: Inspection, place: Place) => Verdict;
   readonly onRecorded: (verdict: Verdict, capture: Capture) => void;
   /** A file changed while it was read: its new version is to be considered. */
   readonly onChanged: (name: string) => void;
   readonly onCondition: (code: Alert, message: string | null) => void;
+  readonly faultPoint: FaultPoint;
 }
 
 export interface Pipeline {
@@ -83,6 +85,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     add(capture) {
       queue.push(capture);
       known.add(keyOf(capture));
+      options.faultPoint('settled');
       next();
     },
     has: (capture) => known.has(keyOf(capture)),
@@ -126,6 +129,7 @@ async function handle(capture: Capture, options: PipelineOptions, stop: AbortSig
   if (changed && now.size === capture.size && now.modifiedNanoseconds < capture.modifiedNanoseconds)
     return options.onChanged(capture.name);
   if (changed) inspection = unscorable('changed-while-reading');
+  options.faultPoint('inspected');
   const verdict = await record(capture, inspection, options, stop);
   if (verdict !== null) options.onRecorded(verdict, capture);
   if (changed) options.onChanged(capture.name);
@@ -145,7 +149,7 @@ async function clear(options: PipelineOptions, stop: AbortSignal): Promise<boole
   }
 }
 
-/** Commits the verdict, again and again until it is on disk. null: stopped before it was. */
+/** Commits the verdict, again and again until it is on disk. null: stopped before it was, or recorded already. */
 async function record(
   capture: Capture,
   inspection: Inspection,
@@ -154,8 +158,8 @@ async function record(
 ): Promise<Verdict | null> {
   for (;;) {
     try {
-      const verdict = options.ledger.record(capture, inspection.sha256, (seq) =>
-        options.verdictOf(capture, inspection, seq),
+      const verdict = options.ledger.record(capture, inspection.sha256, (place) =>
+        options.verdictOf(capture, inspection, place),
       );
       options.onCondition('ledger-failing', null);
       options.onCondition('disk-full', null);

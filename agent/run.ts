@@ -15,6 +15,7 @@ import { openLedger } from './deliver/ledger.ts';
 import type { Holder } from './deliver/lock.ts';
 import { type Publishing, startPublishing } from './deliver/publish.ts';
 import { openDiskProbe } from './disk.ts';
+import type { FaultPoint } from './faultPoints.ts';
 import { type Ingest, startIngest } from './ingest/ingest.ts';
 import { captureAt } from './ingest/look.ts';
 import { createLog } from './log.ts';
@@ -38,6 +39,7 @@ export interface RunContext {
   /** systemd's NOTIFY_SOCKET and WATCHDOG_USEC. */
   readonly notifySocket: string | undefined;
   readonly watchdogMicroseconds: string | undefined;
+  readonly faultPoint: FaultPoint;
   /** Readable log lines instead of JSON. */
   readonly pretty: boolean;
 }
@@ -56,7 +58,7 @@ export interface Outcome {
 export async function run(settings: AgentSettings, context: RunContext): Promise<Outcome> {
   requireSettings(settings, 'bundle', 'watch.path');
   await requireApart(settings);
-  const { stop, sources } = context;
+  const { stop, sources, faultPoint } = context;
   const { 'watch.path': folder, 'state.path': stateFolder } = settings;
   const log = createLog({
     level: settings['log.level'],
@@ -78,7 +80,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       { holder, seconds: patience / 1000 },
       'another agent uses the state folder: waiting for its end',
     );
-  const ledger = await openLedger(stateFolder, { onWait, stop });
+  const ledger = await openLedger(stateFolder, { onWait, stop, faultPoint });
   open.defer(() => {
     try {
       outcome.unsent = ledger.outbox.size().verdicts;
@@ -139,6 +141,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       if (answer !== null) log.info({ reported: answer }, 'desired settings answered');
       report(answer);
     },
+    faultPoint,
     log,
   });
   open.defer(() => publishing.stop());
@@ -159,8 +162,8 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     look: (name) => captureAt(folder, name),
     obstacle: () => disk.shortage(settings['limits.disk']),
     ledger,
-    verdictOf: (capture, inspection, seq) =>
-      makeVerdict(origin, thresholds.current(), capture, inspection, seq),
+    verdictOf: (capture, inspection, place) =>
+      makeVerdict(origin, thresholds.current(), capture, inspection, place),
     onRecorded: (verdict, capture) => {
       const { seq, image, verdict: word, reason, score, p } = verdict;
       log.info({ seq, ref: image.ref, verdict: word, reason, score, p, path: capture.name }, 'verdict');
@@ -168,6 +171,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     },
     onChanged: (name) => parts.ingest?.reconsider(name),
     onCondition: conditions.set,
+    faultPoint,
   });
   parts.pipeline = pipeline;
   open.defer(() => pipeline.close(PATIENCE));

@@ -3,7 +3,8 @@ import type { Manifest } from '../config/bundle.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Verdict } from '../config/verdict.ts';
 import type { Capture } from './capture.ts';
-import { captureId, imageRef } from './deliver/identity.ts';
+import { imageRef, verdictId } from './deliver/identity.ts';
+import type { Place } from './deliver/ledgerRecords.ts';
 import type { Inspection } from './inspect/inspection.ts';
 import { judge } from './inspect/judge.ts';
 
@@ -15,13 +16,13 @@ export interface Origin {
   readonly manifest: Manifest;
 }
 
-/** The verdict on `capture` by the threshold in force. `seq` is the number that the ledger gives it. */
+/** The verdict on `capture` by the threshold in force. `place` is what the ledger gives it. */
 export function makeVerdict(
   origin: Origin,
   threshold: Threshold,
   capture: Capture,
   inspection: Inspection,
-  seq: number,
+  { seq, revision, supersedes }: Place,
 ): Verdict {
   const { site, device, key, manifest } = origin;
   const scored = inspection.outcome === 'scored';
@@ -40,8 +41,10 @@ export function makeVerdict(
       };
   return {
     schema: 'plumbline/verdict/1',
-    id: captureId(key, device, capture),
+    id: verdictId(key, device, capture, revision),
     seq,
+    revision,
+    supersedes,
     site,
     device,
     image: {

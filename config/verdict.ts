@@ -38,6 +38,14 @@ export const verdict = z
     schema: z.literal('plumbline/verdict/1'),
     id: z.uuid().describe('The same for every repeat of one record: deduplicate by it.'),
     seq: z.int().min(1).describe('Counts up by one per record of this device; a jump shows a gap.'),
+    revision: z
+      .int()
+      .min(1)
+      .describe('Counts the verdicts on one capture: above 1 it was judged again because somebody asked.'),
+    supersedes: z
+      .uuid()
+      .nullable()
+      .describe('Id of the verdict on the same capture that this one replaces; null in revision 1.'),
     site: z.string(),
     device: z.string(),
     image: z.object({

@@ -4,6 +4,7 @@ import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSy
 import { join } from 'node:path';
 import type { Capture } from '../capture.ts';
 import { StateFolderError } from './lock.ts';
+import { syncFile } from './sync.ts';
 
 const KEY_BYTES = 32;
 
@@ -36,12 +37,14 @@ export function imageRef(key: Buffer, name: string): string {
 }
 
 /**
- * A UUID that follows from the capture alone: the same capture on the same device gets the same id, even when the
- * ledger was lost. Version 8 layout of RFC 9562, section 5.8, over HMAC-SHA-256.
+ * A UUID that follows from the capture and the number of the verdict on it: the same capture on the same device gets
+ * the same id, even when the ledger was lost. Version 8 layout of RFC 9562, section 5.8, over HMAC-SHA-256.
+ * @param revision from 1.
  */
-export function captureId(key: Buffer, device: string, capture: Capture): string {
+export function verdictId(key: Buffer, device: string, capture: Capture, revision: number): string {
   const { name, size, modifiedNanoseconds, kind } = capture;
-  const identity = JSON.stringify([device, name, size, modifiedNanoseconds.toString(), kind]);
+  const parts = [device, name, size, modifiedNanoseconds.toString(), kind];
+  const identity = JSON.stringify(revision === 1 ? parts : [...parts, revision]);
   const bytes = createHmac('sha256', key).update(`id\0${identity}`).digest().subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
@@ -71,7 +74,5 @@ function makeKey(folder: string, path: string): void {
   }
   linkSync(temporary, path);
   rmSync(temporary);
-  const directory = openSync(folder, 'r');
-  fsyncSync(directory);
-  closeSync(directory);
+  syncFile(folder);
 }

@@ -1,6 +1,5 @@
 /** The outbox within the ledger: verdicts that no broker has acknowledged yet. */
-import type { DatabaseSync } from 'node:sqlite';
-import { transaction } from './transaction.ts';
+import { type Connection, transaction } from './transaction.ts';
 
 export interface Waiting {
   readonly seq: number;
@@ -31,15 +30,18 @@ export interface LedgerOutbox {
   gaps(): Gap[];
 }
 
-export function ledgerOutbox(database: DatabaseSync): LedgerOutbox {
+export function ledgerOutbox(connection: Connection): LedgerOutbox {
+  const { database } = connection;
   const after = database.prepare(
-    'SELECT outbox.seq AS seq, payload FROM outbox JOIN verdicts USING (seq) WHERE outbox.seq > ? ORDER BY outbox.seq LIMIT ?',
+    'SELECT seq, payload FROM outbox JOIN payloads USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?',
   );
   const remove = database.prepare('DELETE FROM outbox WHERE seq = ? RETURNING bytes');
   const mark = database.prepare('UPDATE verdicts SET acknowledged_ms = ? WHERE seq = ?');
   const total = database.prepare('SELECT verdicts, bytes FROM outbox_total');
   const oldest = database.prepare('SELECT seq, bytes FROM outbox ORDER BY seq');
-  const addGap = database.prepare('INSERT INTO gaps (first, last, verdicts, dropped_ms) VALUES (?, ?, ?, ?)');
+  const addGap = database.prepare(
+    "INSERT INTO gaps (first, last, verdicts, reason, dropped_ms) VALUES (?, ?, ?, 'outbox-bytes', ?)",
+  );
   const gaps = database.prepare('SELECT first, last, verdicts FROM gaps ORDER BY rowid');
   const size = () => ({ ...(total.get() as { verdicts: number; bytes: number }) });
 
@@ -47,7 +49,7 @@ export function ledgerOutbox(database: DatabaseSync): LedgerOutbox {
     after: (seq, limit) => after.all(seq, limit) as unknown as Waiting[],
     acknowledge(seqs) {
       const now = Date.now();
-      transaction(database, 'write down acknowledgements', () => {
+      transaction(connection, 'acknowledge', () => {
         for (const seq of seqs) if (remove.get(seq) !== undefined) mark.run(now, seq);
       });
     },
@@ -64,7 +66,7 @@ export function ledgerOutbox(database: DatabaseSync): LedgerOutbox {
       }
       if (dropped.length === 0) return null;
       const gap = { first: dropped[0]!, last: dropped.at(-1)!, verdicts: dropped.length };
-      transaction(database, 'drop the oldest waiting verdicts', () => {
+      transaction(connection, 'drop', () => {
         for (const seq of dropped) remove.get(seq);
         addGap.run(gap.first, gap.last, gap.verdicts, Date.now());
       });

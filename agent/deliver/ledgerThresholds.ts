@@ -1,8 +1,7 @@
 /** Threshold revisions and what led to them, within the ledger. */
-import type { DatabaseSync } from 'node:sqlite';
 import type { Threshold, ThresholdRule } from '../../config/threshold.ts';
 import type { Reported } from '../../config/topics.ts';
-import { reading, transaction } from './transaction.ts';
+import { type Connection, reading, transaction } from './transaction.ts';
 
 export interface StoredThreshold {
   readonly threshold: Threshold;
@@ -42,7 +41,8 @@ export interface LedgerThresholds {
 /** So many answers are remembered, the newest. A retained `config/desired` repeats the last one only. */
 const ANSWERS_KEPT = 1000;
 
-export function ledgerThresholds(database: DatabaseSync): LedgerThresholds {
+export function ledgerThresholds(connection: Connection): LedgerThresholds {
+  const { database } = connection;
   const newest = database.prepare('SELECT * FROM thresholds ORDER BY revision DESC LIMIT 1');
   const append = database.prepare(
     'INSERT INTO thresholds (revision, rule, upper, lower, source, bundle, applied_ms) VALUES (?, ?, ?, ?, ?, ?, ?)',
@@ -81,7 +81,7 @@ export function ledgerThresholds(database: DatabaseSync): LedgerThresholds {
         | Pick<Answer, 'outcome' | 'reason'>
         | undefined) ?? null,
     write: (change) =>
-      transaction(database, 'write down a threshold', () => {
+      transaction(connection, 'threshold', () => {
         const now = Date.now();
         if (change.revision !== undefined) {
           const { threshold: t, source, bundle } = change.revision;

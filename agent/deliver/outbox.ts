@@ -1,5 +1,6 @@
 /** Sends what waits in the ledger's outbox, in order, until the broker has acknowledged it. At least once, never less. */
 import type { Logger } from 'pino';
+import type { FaultPoint } from '../faultPoints.ts';
 import type { Gap, LedgerOutbox, Waiting } from './ledgerOutbox.ts';
 import { DeniedError, type Session } from './session.ts';
 
@@ -14,6 +15,7 @@ export interface OutboxOptions {
   readonly bytes: number;
   readonly renew: (reason: string) => void;
   readonly onGap: (gap: Gap) => void;
+  readonly faultPoint: FaultPoint;
   readonly log: Logger;
   /** Waits after a denial, milliseconds. */
   readonly denial?: { readonly first: number; readonly most: number };
@@ -89,6 +91,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
     if (inFlight.size === 1) watchOldest();
     on.publish({ topic: options.topic, payload, qos: 1, retain: false }).then(
       () => {
+        options.faultPoint('taken');
         denialsInRow = 0;
         taken.add(seq);
         writing ??= setTimeout(writeDown, WRITE_DOWN);
@@ -101,6 +104,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
         answered(seq);
       },
     );
+    options.faultPoint('sent');
   }
 
   function answered(seq: number): void {

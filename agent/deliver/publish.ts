@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { AgentSettings } from '../../config/agent.ts';
 import { type Alert, type Health, type Info, type Reported, topics } from '../../config/topics.ts';
+import type { FaultPoint } from '../faultPoints.ts';
 import { type Backoff, keepConnected } from './broker.ts';
 import { startEmbeddedBroker } from './embedded.ts';
 import type { Ledger } from './ledger.ts';
@@ -20,6 +21,7 @@ export interface PublishingOptions {
   readonly vitals: () => Vitals;
   /** Called with every message on `config/desired`, the retained one after each connection included. */
   readonly onDesired: (payload: Buffer) => void;
+  readonly faultPoint: FaultPoint;
   readonly log: Logger;
   readonly backoff?: Backoff;
 }
@@ -79,6 +81,7 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     bytes: settings['outbox.bytes'],
     renew: (reason) => broker.renew(reason),
     onGap: (gap) => log.error(gap, 'the outbox is full (outbox.bytes): the oldest verdicts will not be sent'),
+    faultPoint: options.faultPoint,
     log,
   });
   const broker = keepConnected({

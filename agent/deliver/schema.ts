@@ -1,12 +1,15 @@
 /** Tables of the ledger, as a list of migrations: one entry per schema version, never edited once released. */
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { StateFolderError } from './lock.ts';
-import { transaction } from './transaction.ts';
+import { syncFile } from './sync.ts';
+import { type Connection, transaction } from './transaction.ts';
 
 /** `PRAGMA application_id` of a ledger: "PLMB". */
 const APPLICATION_ID = 0x504c4d42;
 
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `
   -- seq: counts up by one per record; AUTOINCREMENT so that a number is never given twice, even after deletions.
   CREATE TABLE captures (
@@ -75,13 +78,99 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   `,
+  `
+  -- One capture may now have several verdicts: it is judged again when somebody asks for that. Payloads get a table of
+  -- their own, so that old ones can be removed and their pages used again.
+  DROP INDEX verdicts_by_ref;
+  DROP TRIGGER outbox_added;
+  DROP TRIGGER outbox_removed;
+  ALTER TABLE captures RENAME TO captures_1;
+  ALTER TABLE verdicts RENAME TO verdicts_1;
+  ALTER TABLE outbox RENAME TO outbox_1;
+  ALTER TABLE gaps RENAME TO gaps_1;
+
+  -- Never deleted: what stands here is not judged unasked.
+  CREATE TABLE captures (
+    capture INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    sha256 TEXT,
+    UNIQUE (name, size, modified_ns, kind)
+  ) STRICT;
+  INSERT INTO captures SELECT seq, name, size, modified_ns, kind, sha256 FROM captures_1;
+
+  -- seq: counts up by one per verdict; AUTOINCREMENT so that a number is never given twice, even after deletions.
+  -- acknowledged_ms: null until the broker has taken it (scored -> published).
+  CREATE TABLE verdicts (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    capture INTEGER NOT NULL REFERENCES captures (capture),
+    revision INTEGER NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    ref TEXT NOT NULL,
+    word TEXT NOT NULL,
+    reason TEXT,
+    score REAL,
+    model TEXT NOT NULL,
+    scored_at TEXT NOT NULL,
+    recorded_ms INTEGER NOT NULL,
+    acknowledged_ms INTEGER,
+    UNIQUE (capture, revision)
+  ) STRICT;
+  INSERT INTO verdicts SELECT seq, seq, 1, id, ref, word, payload ->> '$.reason', payload ->> '$.score',
+    payload ->> '$.model.digest', payload ->> '$.scoredAt', recorded_ms, acknowledged_ms FROM verdicts_1;
+  CREATE INDEX verdicts_by_ref ON verdicts (ref);
+
+  -- The verdict as published, JSON. Of old ones that were acknowledged it is removed: see retention.ts.
+  CREATE TABLE payloads (seq INTEGER PRIMARY KEY REFERENCES verdicts (seq), payload TEXT NOT NULL) STRICT;
+  INSERT INTO payloads SELECT seq, json_set(payload, '$.revision', 1, '$.supersedes', NULL) FROM verdicts_1;
+
+  CREATE TABLE outbox (seq INTEGER PRIMARY KEY REFERENCES payloads (seq), bytes INTEGER NOT NULL) STRICT;
+  INSERT INTO outbox SELECT seq, length(CAST(payload AS BLOB)) FROM outbox_1 JOIN payloads USING (seq);
+  UPDATE outbox_total SET verdicts = (SELECT count(*) FROM outbox), bytes = (SELECT total(bytes) FROM outbox);
+  CREATE TRIGGER outbox_added AFTER INSERT ON outbox BEGIN
+    UPDATE outbox_total SET verdicts = verdicts + 1, bytes = bytes + new.bytes;
+  END;
+  CREATE TRIGGER outbox_removed AFTER DELETE ON outbox BEGIN
+    UPDATE outbox_total SET verdicts = verdicts - 1, bytes = bytes - old.bytes;
+  END;
+
+  -- verdicts: null where nobody can tell. announced_ms: null until the broker has taken the announcement.
+  CREATE TABLE gaps (
+    gap INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    verdicts INTEGER,
+    reason TEXT NOT NULL,
+    dropped_ms INTEGER NOT NULL,
+    announced_ms INTEGER
+  ) STRICT;
+  INSERT INTO gaps SELECT rowid, first, last, verdicts, 'outbox-bytes', dropped_ms, NULL FROM gaps_1;
+
+  -- Captures that somebody wants judged again; the next verdict on one takes it out.
+  CREATE TABLE again (
+    capture INTEGER PRIMARY KEY REFERENCES captures (capture),
+    cause TEXT NOT NULL,
+    asked_ms INTEGER NOT NULL
+  ) STRICT;
+
+  DROP TABLE gaps_1;
+  DROP TABLE outbox_1;
+  DROP TABLE verdicts_1;
+  DROP TABLE captures_1;
+  `,
 ];
 
+/** Schema version that this agent writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
 /**
- * Brings the database to the newest schema version.
- * @throws StateFolderError when the file is no ledger, or one of a newer agent.
+ * Brings the database to the newest schema version, one transaction per step; a copy of the ledger is made before.
+ * @throws StateFolderError when the file is no ledger, or one of a newer agent; LedgerError when the disk fails.
  */
-export function migrate(database: DatabaseSync, path: string): void {
+export function migrate(connection: Connection, path: string): void {
+  const { database, faultPoint } = connection;
   const version = pragma(database, 'user_version');
   const application = pragma(database, 'application_id');
   const tables = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
@@ -89,17 +178,32 @@ export function migrate(database: DatabaseSync, path: string): void {
     throw new StateFolderError(
       `${path} is a SQLite file, but no ledger of this agent. Move it away, or choose another state.path.`,
     );
-  if (version > MIGRATIONS.length)
+  if (version > SCHEMA_VERSION)
     throw new StateFolderError(
-      `${path} has schema version ${version}, this agent knows up to ${MIGRATIONS.length}: it was written by a newer agent. Install that one again, or choose another state.path.`,
+      `${path} has schema version ${version}, this agent knows up to ${SCHEMA_VERSION}: it was written by a newer agent. Install that one again, or choose another state.path.`,
     );
-  for (let next = version; next < MIGRATIONS.length; next++)
-    transaction(database, 'migrate the ledger', () => {
+  if (version > 0 && version < SCHEMA_VERSION) {
+    backUp(database, `${path}.version-${version}`);
+    faultPoint('backed-up');
+  }
+  for (let next = version; next < SCHEMA_VERSION; next++)
+    transaction(connection, 'migrate', () => {
       database.exec(MIGRATIONS[next]!);
       database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${next + 1}`);
     });
 }
 
-function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {
+/** A whole, consistent copy at `path`, on disk when it returns; one that is there is from an attempt before. */
+function backUp(database: DatabaseSync, path: string): void {
+  const temporary = `${path}.new`;
+  rmSync(temporary, { force: true });
+  closeSync(openSync(temporary, 'wx', 0o600)); // SQLite takes an empty file, and its mode
+  database.prepare('VACUUM INTO ?').run(temporary);
+  syncFile(temporary);
+  renameSync(temporary, path);
+  syncFile(dirname(path));
+}
+
+export function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {
   return Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0] ?? 0);
 }

@@ -1,6 +1,28 @@
 /** One write transaction on the ledger: everything or nothing, on disk when it returns. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Alert } from '../../config/topics.ts';
+import type { FaultPoint } from '../faultPoints.ts';
+
+/** An open ledger as its parts use it. */
+export interface Connection {
+  readonly database: DatabaseSync;
+  readonly faultPoint: FaultPoint;
+}
+
+/** Every way in which the ledger changes, each one transaction: "Cannot ... " when it fails. */
+export const TRANSITIONS = {
+  record: 'record a verdict',
+  acknowledge: 'write down acknowledgements',
+  drop: 'drop the oldest waiting verdicts',
+  announce: 'write down that a gap was announced',
+  prune: 'prune the oldest verdicts',
+  ask: 'ask for captures to be judged again',
+  threshold: 'write down a threshold',
+  migrate: 'migrate the ledger',
+  'take-over': 'take over what a damaged ledger holds',
+} as const;
+
+export type Transition = keyof typeof TRANSITIONS;
 
 /** The ledger could not be read or written and stands as before. Stop scoring, raise `alert`, try again later. */
 export class LedgerError extends Error {
@@ -12,23 +34,32 @@ export class LedgerError extends Error {
   }
 }
 
-/** Primary result code for "no space left": https://sqlite.org/rescode.html#full */
+/** Primary result codes: https://sqlite.org/rescode.html */
 const SQLITE_FULL = 13;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 
 /**
  * Runs `body` between BEGIN IMMEDIATE and COMMIT; rolled back when it throws.
  * @throws LedgerError when SQLite cannot write; whatever else `body` throws.
  */
-export function transaction<T>(database: DatabaseSync, operation: string, body: () => T): T {
+export function transaction<T>(
+  { database, faultPoint }: Connection,
+  transition: Transition,
+  body: () => T,
+): T {
+  let result: T;
   try {
     database.exec('BEGIN IMMEDIATE');
-    const result = body();
+    result = body();
+    faultPoint(`${transition}:uncommitted`);
     database.exec('COMMIT');
-    return result;
   } catch (cause) {
     rollBack(database);
-    throw asLedgerError(operation, cause);
+    throw asLedgerError(TRANSITIONS[transition], cause);
   }
+  faultPoint(`${transition}:committed`);
+  return result;
 }
 
 /**
@@ -43,6 +74,12 @@ export function reading<T>(operation: string, body: () => T): T {
   }
 }
 
+/** Whether SQLite says that the content of the file is wrong, rather than that it cannot be read or written now. */
+export function isDamage(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+}
+
 /** Some failures (disk full among them) make SQLite roll back by itself: https://sqlite.org/lang_transaction.html */
 function rollBack(database: DatabaseSync): void {
   if (!database.isOpen || !database.isTransaction) return;
@@ -53,14 +90,24 @@ function rollBack(database: DatabaseSync): void {
   }
 }
 
+function primaryCode(error: unknown): number | null {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return null;
+  return error.errcode & 0xff;
+}
+
 function asLedgerError(operation: string, cause: unknown): unknown {
-  if (!(cause instanceof Error) || !('errcode' in cause) || typeof cause.errcode !== 'number') return cause;
-  const full = (cause.errcode & 0xff) === SQLITE_FULL;
+  const code = primaryCode(cause);
+  if (code === null) return cause;
+  const { message, errcode } = cause as Error & { errcode: number };
+  const words =
+    code === SQLITE_FULL
+      ? 'no space left in the state folder. Make space; nothing is lost meanwhile.'
+      : isDamage(cause)
+        ? `the ledger is damaged (${message}). Restart the agent: it sets the ledger aside and makes a new one.`
+        : `${message} (SQLite ${errcode}). Check the disk that holds the state folder.`;
   return new LedgerError(
-    full ? 'disk-full' : 'ledger-failing',
-    full
-      ? `Cannot ${operation}: no space left in the state folder. Make space; nothing is lost meanwhile.`
-      : `Cannot ${operation}: ${cause.message} (SQLite ${cause.errcode}). Check the disk that holds the state folder.`,
+    code === SQLITE_FULL ? 'disk-full' : 'ledger-failing',
+    `Cannot ${operation}: ${words}`,
     { cause },
   );
 }

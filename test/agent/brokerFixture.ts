@@ -10,6 +10,7 @@ import { Aedes, type AedesOptions } from 'aedes';
 import { type Logger, pino } from 'pino';
 import { type Ledger, openLedger } from '../../agent/deliver/ledger.ts';
 import { type Publishing, startPublishing } from '../../agent/deliver/publish.ts';
+import { noFault } from '../../agent/faultPoints.ts';
 import type { AgentSettings, SettingKey } from '../../config/agent.ts';
 import { readSettings } from '../../config/settings.ts';
 import type { Info } from '../../config/topics.ts';
@@ -170,6 +171,7 @@ export async function startAgent(
       desired.push(payload.toString());
       more.broker?.check();
     },
+    faultPoint: noFault,
     log,
     backoff: { first: 20, most: 100, stable: 10 },
   });
@@ -189,7 +191,7 @@ export async function startAgent(
     record: (count, padding) =>
       Array.from({ length: count }, () => {
         const of = capture(`c${recorded++}`);
-        const verdict = ledger.record(of, null, verdictOn(of, padding));
+        const verdict = ledger.record(of, null, verdictOn(of, padding))!;
         publishing.wake();
         return verdict;
       }),

@@ -27,7 +27,7 @@ const leftNothing = !ledger.isRecorded(failed) && ledger.outbox.size().verdicts 
 rmSync(ballast);
 let afterwards: number | string;
 try {
-  afterwards = ledger.record(failed, null, verdictOn(failed, 1000)).seq;
+  afterwards = ledger.record(failed, null, verdictOn(failed, 1000))!.seq;
 } catch (error) {
   afterwards = String(error);
 }

@@ -11,10 +11,11 @@ const [state, first, die] = process.argv.slice(2);
 const ledger = await openLedger(state!);
 for (let i = Number(first); ; i++) {
   const of = capture(`c${i}`);
-  const verdict = ledger.record(of, null, (seq) => {
+  const verdict = ledger.record(of, null, (place) => {
     if (die === 'die') process.kill(process.pid, 'SIGKILL');
-    return verdictOn(of)(seq);
+    return verdictOn(of)(place);
   });
+  if (verdict === null) continue;
   writeSync(1, `recorded ${of.name} ${verdict.seq} ${verdict.id}\n`);
   if (i % 3 === 0) {
     ledger.outbox.acknowledge([verdict.seq]);

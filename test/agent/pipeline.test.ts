@@ -6,6 +6,7 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Capture } from '../../agent/capture.ts';
 import { openLedger } from '../../agent/deliver/ledger.ts';
+import { noFault } from '../../agent/faultPoints.ts';
 import { captureAt } from '../../agent/ingest/look.ts';
 import type { Inspection } from '../../agent/inspect/inspection.ts';
 import { startPipeline } from '../../agent/pipeline.ts';
@@ -54,9 +55,10 @@ async function through(t: TestContext, meanwhile: (file: string) => void, obstac
     look: (name) => captureAt(folder, name),
     obstacle: async () => obstacles.shift() ?? null,
     ledger,
-    verdictOf: (capture, inspection, seq) => makeVerdict(origin, threshold, capture, inspection, seq),
+    verdictOf: (capture, inspection, place) => makeVerdict(origin, threshold, capture, inspection, place),
     onRecorded: ({ verdict, reason }) => reasons.push(reason ?? verdict),
     onChanged: (name) => again.push(name),
+    faultPoint: noFault,
     onCondition: (code, message) => code === 'disk-full' && conditions.push(message),
   });
   const capture = (await captureAt(folder, 'a.jpg')) as Capture;

@@ -1,7 +1,8 @@
 /** Captures and verdicts as the agent makes them, for tests of what becomes of them. */
 
 import type { Capture } from '../../agent/capture.ts';
-import { captureId, imageRef } from '../../agent/deliver/identity.ts';
+import { imageRef, verdictId } from '../../agent/deliver/identity.ts';
+import type { Place } from '../../agent/deliver/ledgerRecords.ts';
 import type { Verdict } from '../../config/verdict.ts';
 
 export const KEY = Buffer.alloc(32, 7);
@@ -12,11 +13,13 @@ export function capture(name: string, more: Partial<Capture> = {}): Capture {
 }
 
 /** Makes the verdict on `of`; `padding` lengthens its message, in characters. */
-export function verdictOn(of: Capture, padding = 0): (seq: number) => Verdict {
-  return (seq) => ({
+export function verdictOn(of: Capture, padding = 0): (place: Place) => Verdict {
+  return ({ seq, revision, supersedes }) => ({
     schema: 'plumbline/verdict/1',
-    id: captureId(KEY, DEVICE, of),
+    id: verdictId(KEY, DEVICE, of, revision),
     seq,
+    revision,
+    supersedes,
     site: 'site',
     device: DEVICE,
     image: { ref: imageRef(KEY, of.name), bytes: of.size, width: 64, height: 48, format: 'png' },

@@ -1,0 +1,136 @@
+/** Captures and the verdicts on them, within the ledger. */
+import type { Verdict, VerdictWord } from '../../config/verdict.ts';
+import type { Capture } from '../capture.ts';
+import { type Connection, transaction } from './transaction.ts';
+
+/** What the ledger gives a new verdict. */
+export interface Place {
+  readonly seq: number;
+  /** 1 for the first verdict on a capture. */
+  readonly revision: number;
+  /** Id of the verdict on the same capture that this one replaces. */
+  readonly supersedes: string | null;
+}
+
+export interface Entry {
+  readonly capture: Capture;
+  /** SHA-256 of the content, hex; null when nothing was read. */
+  readonly contentSha256: string | null;
+  /** Called inside the transaction. */
+  readonly makeVerdict: (place: Place) => Verdict;
+}
+
+export interface LedgerRecords {
+  /** Whether there is nothing to do about this capture: it has a verdict, and nobody asked for another. */
+  isRecorded(capture: Capture): boolean;
+  /**
+   * Writes capture, verdict and outbox row in one transaction, on disk when it returns. null: this capture is recorded
+   * (see `isRecorded`); its verdict stays and `makeVerdict` is not called. `seq` counts up by one, without gaps.
+   * @throws LedgerError when the disk is full or failing; nothing was written then.
+   */
+  record(
+    capture: Capture,
+    contentSha256: string | null,
+    makeVerdict: (place: Place) => Verdict,
+  ): Verdict | null;
+  /** The same for several captures in one transaction, in order: all or none. */
+  recordAll(entries: readonly Entry[]): (Verdict | null)[];
+  /** Verdicts by word since the ledger began. */
+  counts(): Record<VerdictWord, number>;
+  /** `scoredAt` of the newest verdict. */
+  lastVerdictAt(): string | null;
+}
+
+interface Known {
+  readonly capture: number;
+  readonly wanted: 0 | 1;
+}
+
+interface Newest {
+  readonly id: string;
+  readonly revision: number;
+}
+
+export function ledgerRecords(connection: Connection): LedgerRecords {
+  const { database } = connection;
+  const find = database.prepare(
+    `SELECT capture, EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture) AS wanted FROM captures
+     WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ?`,
+  );
+  const newestOf = database.prepare(
+    'SELECT id, revision FROM verdicts WHERE capture = ? ORDER BY revision DESC LIMIT 1',
+  );
+  const addCapture = database.prepare(
+    'INSERT INTO captures (name, size, modified_ns, kind, sha256) VALUES (?, ?, ?, ?, ?)',
+  );
+  const setContent = database.prepare('UPDATE captures SET sha256 = ? WHERE capture = ?');
+  const answer = database.prepare('DELETE FROM again WHERE capture = ?');
+  const lastSeq = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'");
+  const addVerdict = database.prepare(
+    `INSERT INTO verdicts (seq, capture, revision, id, ref, word, reason, score, model, scored_at, recorded_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const addPayload = database.prepare('INSERT INTO payloads (seq, payload) VALUES (?, ?)');
+  const addToOutbox = database.prepare('INSERT INTO outbox (seq, bytes) VALUES (?, ?)');
+  const tally = database.prepare(
+    'INSERT INTO tallies (word, verdicts) VALUES (?, 1) ON CONFLICT DO UPDATE SET verdicts = verdicts + 1',
+  );
+  const tallies = database.prepare('SELECT word, verdicts FROM tallies');
+  const latest = database.prepare('SELECT scored_at FROM verdicts ORDER BY seq DESC LIMIT 1');
+
+  const known = ({ name, size, modifiedNanoseconds, kind }: Capture) =>
+    find.get(name, size, modifiedNanoseconds, kind) as Known | undefined;
+
+  const write = ({ capture, contentSha256, makeVerdict }: Entry): Verdict | null => {
+    const before = known(capture);
+    if (before?.wanted === 0) return null;
+    const { name, size, modifiedNanoseconds, kind } = capture;
+    const number =
+      before?.capture ?? addCapture.run(name, size, modifiedNanoseconds, kind, contentSha256).lastInsertRowid;
+    if (before !== undefined) {
+      setContent.run(contentSha256, number);
+      answer.run(number);
+    }
+    const replaced = newestOf.get(number) as Newest | undefined;
+    const verdict = makeVerdict({
+      seq: ((lastSeq.get() as { seq: number } | undefined)?.seq ?? 0) + 1,
+      revision: (replaced?.revision ?? 0) + 1,
+      supersedes: replaced?.id ?? null,
+    });
+    const { seq, revision, id, image, verdict: word, reason, score, model, scoredAt } = verdict;
+    const json = JSON.stringify(verdict);
+    addVerdict.run(
+      seq,
+      number,
+      revision,
+      id,
+      image.ref,
+      word,
+      reason,
+      score,
+      model.digest,
+      scoredAt,
+      Date.now(),
+    );
+    addPayload.run(seq, json);
+    addToOutbox.run(seq, Buffer.byteLength(json));
+    tally.run(word);
+    return verdict;
+  };
+  const recordAll = (entries: readonly Entry[]) =>
+    transaction(connection, 'record', () => entries.map(write));
+
+  return {
+    isRecorded: (capture) => known(capture)?.wanted === 0,
+    record: (capture, contentSha256, makeVerdict) =>
+      recordAll([{ capture, contentSha256, makeVerdict }])[0] ?? null,
+    recordAll,
+    counts() {
+      const counts = { pass: 0, review: 0, unscorable: 0 };
+      for (const row of tallies.all() as { word: VerdictWord; verdicts: number }[])
+        counts[row.word] = row.verdicts;
+      return counts;
+    },
+    lastVerdictAt: () => (latest.get() as { scored_at: string } | undefined)?.scored_at ?? null,
+  };
+}
