@@ -40,6 +40,7 @@ export const ALERTS = {
   'disk-full': 'The state folder has no space left; scoring waits.',
   'ledger-failing': 'The ledger cannot be written; scoring waits.',
   'scorer-failing': 'The scoring process does not start; captures wait.',
+  'delivery-refused': 'The broker refuses verdicts; they are kept and sent again.',
 } as const;
 
 export type Alert = keyof typeof ALERTS;

@@ -16,6 +16,10 @@ export interface Backoff {
   readonly stable: number;
 }
 
+/** So many connections in a row that ended within SOON milliseconds look like two clients with one id. */
+const MANY = 3;
+const SOON = 10_000;
+
 const BACKOFF: Backoff = { first: 500, most: 30_000, stable: 10_000 };
 
 export interface BrokerOptions {
@@ -40,6 +44,14 @@ export interface Broker {
   stop(): Promise<void>;
 }
 
+/**
+ * Milliseconds to wait after so many failures, at least one, in a row.
+ * @param random 0 to 1: a broker that returns is not met by all its devices at the same moment.
+ */
+export function waitAfter(failures: number, { first, most }: Backoff, random: number): number {
+  return Math.min(most, first * 2 ** (failures - 1)) * (0.5 + random / 2);
+}
+
 /** CONNACK reason codes for "that protocol version is not spoken here": MQTT 3.1.1 table 3.1, MQTT 5 table 3-1. */
 function versionRefused(error: unknown): boolean {
   const { code } = error as { code?: unknown };
@@ -54,6 +66,7 @@ export function keepConnected(options: BrokerOptions): Broker {
   let session: Session | null = null;
   let version: 4 | 5 = options.settings['mqtt.url'] === '' ? 4 : 5; // the embedded broker speaks 3.1.1 only
   let failures = 0;
+  let endedSoon = 0;
   let lastReason = '';
 
   const failed = (reason: string) => {
@@ -92,16 +105,22 @@ export function keepConnected(options: BrokerOptions): Broker {
     const reason = await opened.ended;
     session = null;
     if (stopping.signal.aborted) return;
-    if (performance.now() - since >= backoff.stable) failures = 0;
-    failed(reason);
+    const lasted = performance.now() - since;
+    if (lasted >= backoff.stable) failures = 0;
+    endedSoon = lasted < SOON ? endedSoon + 1 : 0;
+    failed(
+      endedSoon < MANY
+        ? reason
+        : `${reason}. No connection lasts: is a second agent running with the same site and device?`,
+    );
   }
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       await once();
       if (failures === 0 || stopping.signal.aborted) continue;
-      const wait = Math.min(backoff.most, backoff.first * 2 ** (failures - 1));
-      await delay(wait * (0.5 + Math.random() / 2), undefined, { signal: stopping.signal }).catch(() => {});
+      const wait = waitAfter(failures, backoff, Math.random());
+      await delay(wait, undefined, { signal: stopping.signal }).catch(() => {});
     }
   }
 

@@ -17,6 +17,8 @@ export interface Gap {
 export interface LedgerOutbox {
   /** Up to `limit` waiting verdicts with a number above `seq`, in order. */
   after(seq: number, limit: number): Waiting[];
+  /** The highest number that waits; 0 when none does. */
+  newest(): number;
   /** The broker has taken these: they leave the outbox, and their records say when. Unknown numbers are ignored. */
   acknowledge(seqs: readonly number[]): void;
   /** Verdicts waiting, and their bytes. */
@@ -35,6 +37,7 @@ export function ledgerOutbox(connection: Connection): LedgerOutbox {
   const after = database.prepare(
     'SELECT seq, payload FROM outbox JOIN payloads USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?',
   );
+  const newest = database.prepare('SELECT coalesce(max(seq), 0) AS seq FROM outbox');
   const remove = database.prepare('DELETE FROM outbox WHERE seq = ? RETURNING bytes');
   const mark = database.prepare('UPDATE verdicts SET acknowledged_ms = ? WHERE seq = ?');
   const total = database.prepare('SELECT verdicts, bytes FROM outbox_total');
@@ -47,6 +50,7 @@ export function ledgerOutbox(connection: Connection): LedgerOutbox {
 
   return {
     after: (seq, limit) => after.all(seq, limit) as unknown as Waiting[],
+    newest: () => (newest.get() as { seq: number }).seq,
     acknowledge(seqs) {
       const now = Date.now();
       transaction(connection, 'acknowledge', () => {

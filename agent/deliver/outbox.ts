@@ -1,21 +1,25 @@
-/** Sends what waits in the ledger's outbox, in order, until the broker has acknowledged it. At least once, never less. */
+/** Sends what waits in the ledger's outbox until the broker has acknowledged it. At least once, never less. */
 import type { Logger } from 'pino';
 import type { FaultPoint } from '../faultPoints.ts';
 import type { Gap, LedgerOutbox, Waiting } from './ledgerOutbox.ts';
-import { DeniedError, type Session } from './session.ts';
+import { sendOrder } from './sendOrder.ts';
+import { DeniedError, PACKET_TOO_LARGE, type Session } from './session.ts';
+import { findSuspect } from './suspect.ts';
 
 export interface OutboxOptions {
   readonly ledger: LedgerOutbox;
   readonly topic: string;
   /** Most verdicts in flight; fewer when the broker's receive maximum is smaller. */
   readonly window: number;
-  /** Seconds until the oldest in flight must be acknowledged; then `renew` is called. */
+  /** Seconds without any acknowledgement while verdicts are in flight after which `renew` is called. */
   readonly acknowledge: number;
   /** Most bytes that may wait; beyond it the oldest are dropped. */
   readonly bytes: number;
   readonly renew: (reason: string) => void;
   readonly onGap: (gap: Gap) => void;
   readonly faultPoint: FaultPoint;
+  /** Called on changes: the broker refuses verdicts, in words; null: it takes them again. */
+  readonly onRefused: (message: string | null) => void;
   readonly log: Logger;
   /** Waits after a denial, milliseconds. */
   readonly denial?: { readonly first: number; readonly most: number };
@@ -24,7 +28,7 @@ export interface OutboxOptions {
 export interface Outbox {
   /** Something was recorded. */
   wake(): void;
-  /** Sends on this connection from now on, beginning with the oldest that is not acknowledged. */
+  /** Sends on this connection from now on, all that is not acknowledged. */
   attach(session: Session): void;
   /** Goes on until nothing waits or `patience` milliseconds have passed; then sends no more. */
   stop(patience: number): Promise<void>;
@@ -42,10 +46,14 @@ export function startOutbox(options: OutboxOptions): Outbox {
   const { ledger, log, denial = DENIAL } = options;
   let session: Session | null = null;
   let stopped = false;
-  /** Verdicts up to here were sent on this connection, or passed over. */
-  let cursor = 0;
+  const order = sendOrder(ledger, options.window);
+  const suspect = findSuspect();
+  /** Ends every connection on which it is sent, so the others go first. */
+  let culprit: number | null = null;
   /** Sent, not answered: number -> when, oldest first. */
   const inFlight = new Map<number, number>();
+  /** performance.now() */
+  let lastAnswer = 0;
   /** Acknowledged, not written down yet. */
   const taken = new Set<number>();
   /** Called when nothing waits any more. */
@@ -56,25 +64,27 @@ export function startOutbox(options: OutboxOptions): Outbox {
   let denialsInRow = 0;
   let deniedThisRound = 0;
   let retryDelay = denial.first;
+  /** The refusal that was told last. */
+  let said: string | null = null;
 
   function pump(): void {
     if (session === null || stopped || denialsInRow >= DENIALS_TO_HOLD) return;
-    const window = Math.min(options.window, session.receiveMaximum);
+    const window = suspect.careful ? 1 : Math.min(options.window, session.receiveMaximum);
     try {
       while (inFlight.size < window) {
-        const rows = ledger.after(cursor, window - inFlight.size);
-        for (const row of rows) {
-          cursor = row.seq;
-          if (!inFlight.has(row.seq) && !taken.has(row.seq)) send(session, row);
-        }
-        if (rows.length === 0) break;
+        const row = order.next();
+        if (row === null) break;
+        if (!inFlight.has(row.seq) && !taken.has(row.seq) && row.seq !== culprit) send(session, row);
       }
     } catch (error) {
       log.error({ err: error }, 'the outbox cannot be read; trying again');
       setTimeout(pump, LEDGER_RETRY).unref();
     }
     if (inFlight.size > 0) return;
-    if (deniedThisRound === 0) retryDelay = denial.first;
+    if (deniedThisRound === 0) {
+      retryDelay = denial.first;
+      sayRefused(null);
+    }
     if (onDrained !== undefined && drained()) onDrained();
   }
 
@@ -109,20 +119,39 @@ export function startOutbox(options: OutboxOptions): Outbox {
 
   function answered(seq: number): void {
     inFlight.delete(seq);
+    lastAnswer = performance.now();
+    suspect.answered();
     watchOldest();
     pump();
   }
 
   function denied(seq: number, error: DeniedError): void {
-    denialsInRow++;
-    if (deniedThisRound++ === 0)
+    // Too large is this one alone.
+    if (error.code !== PACKET_TOO_LARGE) denialsInRow++;
+    refused(seq, error.message, error.code);
+  }
+
+  /** It is kept, the others go on, and all that wait are tried again later. */
+  function refused(seq: number, reason: string, code: number | null): void {
+    if (deniedThisRound++ === 0) {
       log.error(
-        { seq, code: error.code, reason: error.message, retrySeconds: retryDelay / 1000 },
+        { seq, code, reason, retrySeconds: retryDelay / 1000 },
         'the broker refuses a verdict; it is kept and sent again. Check what this client may publish',
       );
+      sayRefused(`The broker refuses verdicts: ${reason}. They are kept and sent again.`);
+    }
     if (retrying !== undefined) return;
-    retrying = setTimeout(beginRound, retryDelay);
+    retrying = setTimeout(() => {
+      culprit = null;
+      beginRound();
+    }, retryDelay);
     retryDelay = Math.min(denial.most, retryDelay * 2);
+  }
+
+  function sayRefused(message: string | null): void {
+    if (said === message) return;
+    said = message;
+    options.onRefused(message);
   }
 
   function beginRound(): void {
@@ -130,7 +159,14 @@ export function startOutbox(options: OutboxOptions): Outbox {
     retrying = undefined;
     denialsInRow = 0;
     deniedThisRound = 0;
-    cursor = 0;
+    try {
+      order.begin();
+    } catch (error) {
+      log.error({ err: error }, 'the outbox cannot be read; trying again');
+      retrying = setTimeout(beginRound, LEDGER_RETRY);
+      return;
+    }
+    if (culprit !== null) refused(culprit, 'one verdict ends the connection each time it is sent', null);
     pump();
   }
 
@@ -138,7 +174,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
     clearTimeout(deadline);
     const [oldest] = inFlight.values();
     if (oldest === undefined) return;
-    const left = oldest + options.acknowledge * 1000 - performance.now();
+    const left = Math.max(oldest, lastAnswer) + options.acknowledge * 1000 - performance.now();
     deadline = setTimeout(
       () => options.renew(`no acknowledgement within ${options.acknowledge} s (mqtt.acknowledge)`),
       Math.max(0, left),
@@ -179,6 +215,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
       next.ended.then(() => {
         if (session !== next) return;
         session = null;
+        culprit = suspect.ended([...inFlight.keys()]);
         inFlight.clear();
         watchOldest();
       });

@@ -80,6 +80,8 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     acknowledge: settings['mqtt.acknowledge'],
     bytes: settings['outbox.bytes'],
     renew: (reason) => broker.renew(reason),
+    onRefused: (message) =>
+      message === null ? presence.clear('delivery-refused') : presence.raise('delivery-refused', message),
     onGap: (gap) => log.error(gap, 'the outbox is full (outbox.bytes): the oldest verdicts will not be sent'),
     faultPoint: options.faultPoint,
     log,

@@ -1,5 +1,6 @@
 /** One connection to the broker, from CONNECT to its end. Never reconnects: see broker.ts. */
-import { connect, type IClientOptions } from 'mqtt';
+import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket } from 'mqtt';
+import { generate } from 'mqtt-packet';
 
 export interface Message {
   readonly topic: string;
@@ -46,7 +47,13 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** The broker answered a message with an error reason code; the connection goes on. */
+/** MQTT 5, section 2.4: "Packet too large". */
+export const PACKET_TOO_LARGE = 149;
+
+/** MQTT 5, section 3.14.2.1: "Session taken over". */
+const TAKEN_OVER = 142;
+
+/** The broker answered a message with an error reason code, or has said beforehand that it would; the connection goes on. */
 export class DeniedError extends Error {
   override readonly name = 'DeniedError';
   readonly code: number;
@@ -83,8 +90,11 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   client.stream.on('error', (error: Error) => {
     why ??= describe(error);
   });
-  client.on('disconnect', (packet) => {
-    why ??= `the broker ended it with reason code ${packet.reasonCode ?? 0}`;
+  client.on('disconnect', ({ reasonCode = 0 }) => {
+    why ??=
+      reasonCode === TAKEN_OVER
+        ? 'another client took its place at the broker'
+        : `the broker ended it with reason code ${reasonCode}`;
   });
   client.on('close', () => resolveEnded(why ?? 'the connection was closed'));
   client.on('message', options.onMessage);
@@ -95,22 +105,24 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   const stop = () => abort('stopped');
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
-  const receiveMaximum = await new Promise<number>((resolve, reject) => {
-    client.once('connect', (packet) => resolve(packet.properties?.receiveMaximum ?? RECEIVE_MAXIMUM));
-    client.once('error', reject);
-    ended.then((reason) => reject(new Error(reason)));
-  })
-    .catch((error: Error) => {
-      abort(error.message);
-      throw error;
+  const { receiveMaximum = RECEIVE_MAXIMUM, maximumPacketSize = Number.POSITIVE_INFINITY } =
+    await new Promise<NonNullable<IConnackPacket['properties']>>((resolve, reject) => {
+      client.once('connect', ({ properties = {} }) => resolve(properties));
+      client.once('error', reject);
+      ended.then((reason) => reject(new Error(reason)));
     })
-    .finally(() => signal.removeEventListener('abort', stop));
+      .catch((error: Error) => {
+        abort(error.message);
+        throw error;
+      })
+      .finally(() => signal.removeEventListener('abort', stop));
   const limited = limiter(receiveMaximum);
   const answered = answers(ended);
   return {
     version: options.version,
     receiveMaximum,
-    publish: (message) => {
+    publish: async (message) => {
+      requireSize(message, maximumPacketSize);
       const send = () =>
         answered((done) => client.publish(message.topic, message.payload, wire(message), done));
       return message.qos === 0 ? send() : limited(send);
@@ -163,6 +175,29 @@ function wire({ qos, retain, expiry }: Message) {
       ...(expiry === undefined ? {} : { messageExpiryInterval: Math.ceil(expiry) }),
     },
   };
+}
+
+/**
+ * A broker ends the connection over a packet that is larger than it takes: MQTT 5, section 3.1.2.11.4.
+ * @throws DeniedError
+ */
+function requireSize({ topic, payload, ...rest }: Message, most: number): void {
+  // Nothing that goes along with the payload is longer than the topic and 64 bytes: no need to write the packet.
+  if (Buffer.byteLength(payload) + Buffer.byteLength(topic) + 64 <= most) return;
+  const packet = {
+    cmd: 'publish',
+    topic,
+    payload,
+    messageId: 1,
+    dup: false,
+    ...wire({ topic, payload, ...rest }),
+  };
+  const { length } = generate(packet as IPublishPacket, { protocolVersion: 5 });
+  if (length > most)
+    throw new DeniedError(
+      `the packet has ${length} bytes, the broker takes ${most} (its maximum packet size)`,
+      PACKET_TOO_LARGE,
+    );
 }
 
 /** mqtt.js does not always call back when a connection ends; this does, once, whatever comes first. */

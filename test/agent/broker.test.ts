@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer } from 'node:tls';
 import type { AuthenticateError } from 'aedes';
-import { redacted, tryBroker } from '../../agent/deliver/broker.ts';
+import { redacted, tryBroker, waitAfter } from '../../agent/deliver/broker.ts';
 import { settingsFor, startAgent, startBroker, temporaryFolder } from './brokerFixture.ts';
 
 test('a broker that refuses is tried again and says why; a password file is read anew; no secret is logged', async (t) => {
@@ -118,6 +118,57 @@ test('a broker can be tried without a trace: says how it answered, or why not', 
     return true;
   });
   assert.deepEqual(broker.received, []);
+});
+
+test('the wait doubles with each failure up to its most, and is drawn from its upper half', () => {
+  const backoff = { first: 500, most: 30_000, stable: 10_000 };
+  const range = (failures: number) => [0, 1].map((random) => waitAfter(failures, backoff, random));
+  assert.deepEqual([1, 2, 3, 6, 7, 60].map(range), [
+    [250, 500],
+    [500, 1000],
+    [1000, 2000],
+    [8000, 16_000],
+    [15_000, 30_000],
+    [15_000, 30_000],
+  ]);
+});
+
+test('whatever a broker of MQTT 5 refuses or ends the connection with is said, and it is tried again', async (t) => {
+  const refusals: Record<number, string> = {
+    133: 'Client Identifier not valid',
+    134: 'Bad User Name or Password',
+    135: 'Not authorized',
+    136: 'Server unavailable',
+    137: 'Server busy',
+    138: 'Banned',
+    151: 'Quota exceeded',
+    156: 'Use another server',
+    159: 'Connection rate exceeded',
+  };
+  const broker = await startBroker(t);
+  const TAKEN_OVER = 142;
+  const codes = [...Object.keys(refusals).map(Number), TAKEN_OVER];
+  const server = createTcpServer((socket) => {
+    const code = codes.shift();
+    if (code === undefined) return broker.aedes!.handle(socket);
+    socket.on('error', () => {});
+    // MQTT 5, sections 3.2 and 3.14: refused at once, or accepted and then ended.
+    const answer = code === TAKEN_OVER ? [0x20, 3, 0, 0, 0, 0xe0, 1, code] : [0x20, 3, 0, code, 0];
+    socket.once('data', () => socket.end(Buffer.from(answer)));
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const agent = await startAgent(t, settingsFor(url), { broker });
+  const [verdict] = agent.record(1);
+  await broker.until(() => broker.verdicts().length === 1);
+  assert.deepEqual(broker.verdicts(), [verdict]);
+  assert.ok(agent.lines.some((line) => line.includes('another client took its place')));
+  for (const words of Object.values(refusals))
+    assert.ok(
+      agent.lines.some((line) => line.includes(`Connection refused: ${words}`)),
+      words,
+    );
 });
 
 test('a URL is logged without user name and password', () => {

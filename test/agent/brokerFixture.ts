@@ -151,6 +151,8 @@ export interface TestAgent {
   readonly desired: string[];
   /** Records `count` captures, numbered on from the last, and wakes the outbox after each. */
   record(count: number, padding?: number): Verdict[];
+  /** The same in one transaction, and wakes the outbox once. */
+  recordAll(count: number): Verdict[];
 }
 
 /** Ledger and publishing as the agent puts them together, with short waits. */
@@ -195,5 +197,14 @@ export async function startAgent(
         publishing.wake();
         return verdict;
       }),
+    recordAll(count) {
+      const entries = Array.from({ length: count }, () => {
+        const of = capture(`c${recorded++}`);
+        return { capture: of, contentSha256: null, makeVerdict: verdictOn(of) };
+      });
+      const verdicts = ledger.recordAll(entries);
+      publishing.wake();
+      return verdicts;
+    },
   };
 }

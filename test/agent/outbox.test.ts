@@ -127,10 +127,32 @@ test('a verdict that the broker refuses is kept, and delivered once it is permit
   assert.equal(agent.ledger.outbox.size().verdicts, 2);
   permitted = true;
   await broker.until(() => distinct(broker.verdicts()).length === 2);
-  assert.deepEqual(
-    distinct(broker.verdicts()),
-    recorded.map((v) => v.id),
+  assert.deepEqual(distinct(broker.verdicts()).sort(), recorded.map((v) => v.id).sort());
+});
+
+test('a verdict that ends the connection whenever it is sent does not hold up the others, and state says so', async (t) => {
+  let permitted = false;
+  const broker = await startBroker(t, {
+    authorizePublish: (_, packet, done) => {
+      const poison = packet.topic.endsWith('verdict') && JSON.parse(packet.payload.toString()).seq === 3;
+      done(poison && !permitted ? new Error('too much') : null);
+    },
+  });
+  await broker.stop();
+  const agent = await startAgent(t, settingsFor(broker.url), { broker });
+  agent.publishing.ready();
+  agent.recordAll(30);
+  await broker.start();
+  await broker.until(
+    () => distinct(broker.verdicts()).length === 29 && broker.last('state').state === 'alert',
   );
+  assert.equal(broker.last('state').alerts[0].code, 'delivery-refused');
+  assert.match(broker.last('state').alerts[0].message, /ends the connection each time/);
+  permitted = true;
+  await broker.until(
+    () => distinct(broker.verdicts()).length === 30 && broker.last('state').state === 'ready',
+  );
+  await untilWrittenDown(agent);
 });
 
 test('an outage beyond outbox.bytes drops the oldest and says which', async (t) => {
