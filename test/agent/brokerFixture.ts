@@ -202,7 +202,7 @@ export async function startAgent(
         const of = capture(`c${recorded++}`);
         return { capture: of, contentSha256: null, makeVerdict: verdictOn(of) };
       });
-      const verdicts = ledger.recordAll(entries);
+      const verdicts = ledger.recordAll(entries).map((verdict) => verdict!); // none is dropped: all are new
       publishing.wake();
       return verdicts;
     },
