@@ -8,6 +8,8 @@ export interface BenchContext {
   environment: Readonly<Record<string, string | undefined>>;
   /** Parts to run of those that the benchmark has; none: all. */
   only: readonly string[];
+  /** How much is measured: what the benchmark says by default, or what the command line asks for. */
+  counts: Readonly<Record<string, number>>;
   /** Writes progress, to standard error. */
   report: (text: string) => void;
 }
@@ -30,6 +32,8 @@ export interface Bench {
   title: string;
   /** What `--only` may choose; none: it is one whole. */
   parts?: readonly string[];
+  /** Options `--name NUMBER` that it has, with their defaults. */
+  counts?: Readonly<Record<string, number>>;
   /** @throws MissingPrerequisite when this machine cannot run it. */
   run(context: BenchContext): Promise<Table[]>;
 }

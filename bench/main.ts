@@ -1,4 +1,4 @@
-/** `npm run bench [-- name... [--only part]... [--json]]`: every figure that the documents quote, each by one command. */
+/** `npm run bench [-- name... [--only part]... [--COUNT number]... [--json]]`: every figure that the documents quote, each by one command. */
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism, cpus, homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { cacheFolder } from '../trainer/backend/find.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
+import { chaos } from './chaos.ts';
 import { delivery } from './delivery.ts';
 import { detectors } from './detectors.ts';
 import { encoders } from './encoders.ts';
@@ -22,6 +23,7 @@ const BENCHES: readonly Bench[] = [
   parity,
   latency,
   delivery,
+  chaos,
   encoders,
   systems,
   detectors,
@@ -29,13 +31,31 @@ const BENCHES: readonly Bench[] = [
   keras,
 ];
 
+const COUNTS = new Set(BENCHES.flatMap(({ counts = {} }) => Object.keys(counts)));
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean' }, only: { type: 'string', multiple: true } },
+  options: {
+    json: { type: 'boolean' },
+    only: { type: 'string', multiple: true },
+    ...Object.fromEntries([...COUNTS].map((name) => [name, { type: 'string' } as const])),
+  },
 });
-process.exitCode = await main(positionals, values.only ?? [], values.json === true);
+process.exitCode = await main(positionals, values.only ?? [], values.json === true, countsOf(values));
 
-async function main(names: readonly string[], only: readonly string[], json: boolean): Promise<number> {
+/** What was asked for beside names, as numbers. */
+function countsOf(given: Readonly<Record<string, unknown>>): Record<string, number> {
+  return Object.fromEntries(
+    [...COUNTS].flatMap((name) => (given[name] === undefined ? [] : [[name, Number(given[name])]])),
+  );
+}
+
+async function main(
+  names: readonly string[],
+  only: readonly string[],
+  json: boolean,
+  asked: Readonly<Record<string, number>>,
+): Promise<number> {
   const unknown = names.find((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown !== undefined) {
     const near = nearest(
@@ -56,11 +76,21 @@ async function main(names: readonly string[], only: readonly string[], json: boo
     process.stderr.write(`--only ${strange}: ${there}.\n`);
     return 2;
   }
+  const strayCount = Object.entries(asked).find(
+    ([name, value]) => !(value > 0) || !chosen.some(({ counts = {} }) => name in counts),
+  );
+  if (strayCount !== undefined) {
+    const [name, value] = strayCount;
+    const why = value > 0 ? 'nothing that was chosen has this count' : 'it takes a number above 0';
+    process.stderr.write(`--${name} ${value}: ${why}.\n`);
+    return 2;
+  }
   const context: BenchContext = {
     cache: fileURLToPath(new URL('.cache', import.meta.url)),
     backends: cacheFolder(process.env, homedir()),
     environment: process.env,
     only,
+    counts: asked,
     report: (text) => process.stderr.write(text),
   };
   await mkdir(context.cache, { recursive: true });
@@ -77,7 +107,7 @@ async function runBench(bench: Bench, context: BenchContext, machine: string | u
   let tables: Table[] = [];
   let skipped: string | undefined;
   try {
-    tables = await bench.run(context);
+    tables = await bench.run({ ...context, counts: { ...bench.counts, ...context.counts } });
   } catch (error) {
     if (!(error instanceof MissingPrerequisite)) throw error;
     skipped = error.message;

@@ -16,7 +16,16 @@ export interface AgentProcess {
 
 /** Starts `agent <args>`; killed when the process that runs the test ends. */
 export function startAgent(args: readonly string[], environment: Record<string, string> = {}): AgentProcess {
-  const child = spawn(AGENT, args, {
+  return startProgram(AGENT, args, environment);
+}
+
+/** The same with any program. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): AgentProcess {
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
   });
