@@ -8,6 +8,8 @@ import { forkScorer, type ScorerEnd, type ScorerProcess } from './process.ts';
 
 /** Deaths on one file after which it is given up. */
 const MOST_DEATHS = 2;
+/** Starts of a process after which the pool does not open. One that is killed while it loads says nothing yet. */
+const MOST_STARTS = 3;
 /**
  * Pause before a process is replaced, milliseconds: none after the first end, then FIRST doubling to LAST. A process
  * that inspected a file, or was ready for longer than LAST, begins anew.
@@ -138,8 +140,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       if (slots.every((other) => other.process === null)) ended.resolve();
       return;
     }
-    const error = end.bundle ? new BundleError(end.message) : new Error(end.message);
-    if (!open) return opened.reject(error);
+    if (!open && (end.bundle || slot.ends + 1 >= MOST_STARTS))
+      return opened.reject(end.bundle ? new BundleError(end.message) : new Error(end.message));
     // From here on the words travel, over MQTT as well: without paths.
     const message = end.message.replaceAll(options.bundle, '[bundle]');
     const lastWords = job === null ? end.lastWords : end.lastWords.replaceAll(job.file, '[file]');

@@ -41,7 +41,8 @@ interface LedgerRow {
   readonly size: bigint;
   readonly modified: bigint;
   readonly sha256: string | null;
-  readonly payload: string;
+  readonly id: string;
+  readonly reason: string;
   readonly acknowledged: number | null;
 }
 
@@ -73,9 +74,8 @@ export function compare(
   stateFolder: string,
 ): Findings {
   const rows = readLedger(stateFolder);
-  const ids = new Map(rows.map((row) => [row, (JSON.parse(row.payload) as Message).id]));
   const received = new Set(messages.map(({ id }) => id));
-  const recorded = new Set(ids.values());
+  const recorded = new Set(rows.map(({ id }) => id));
   const place = (name: string, size: number | bigint, modified: bigint) => `${size} ${modified} ${name}`;
   const rowAt = new Map(rows.map((row) => [place(row.name, row.size, row.modified), row]));
 
@@ -83,7 +83,7 @@ export function compare(
     const row = rowAt.get(place(name, size, modifiedNanoseconds));
     if (row === undefined) return [`${name}: no record`];
     if (row.sha256 !== null && row.sha256 !== sha256) return [`${name}: the record is of another content`];
-    return received.has(ids.get(row)!) ? [] : [`${name}: seq ${row.seq} was never received`];
+    return received.has(row.id) ? [] : [`${name}: seq ${row.seq} was never received`];
   });
 
   const versions = [...due, ...replaced];
@@ -109,7 +109,7 @@ export function compare(
     unrecorded: [...received].filter((id) => !recorded.has(id)),
     early: rows
       .filter((row) => !complete.has(place(row.name, row.size, row.modified)))
-      .map((row) => `${row.name}: ${row.size} bytes, ${(JSON.parse(row.payload) as Message).reason}`),
+      .map((row) => `${row.name}: ${row.size} bytes, ${row.reason}`),
     records: rows.length,
     received: received.size,
     repeated: messages.length - received.size,
@@ -121,7 +121,8 @@ function readLedger(stateFolder: string): LedgerRow[] {
   const database = new DatabaseSync(path.join(stateFolder, 'ledger.sqlite'), { readOnly: true });
   try {
     const rows = database.prepare(
-      'SELECT seq, name, size, modified_ns AS modified, sha256, payload, acknowledged_ms AS acknowledged FROM captures JOIN verdicts USING (seq)',
+      `SELECT seq, id, reason, name, size, modified_ns AS modified, sha256, acknowledged_ms AS acknowledged
+       FROM verdicts JOIN captures USING (capture)`,
     );
     rows.setReadBigInts(true);
     return rows.all() as unknown as LedgerRow[];

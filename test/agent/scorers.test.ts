@@ -218,3 +218,16 @@ test('when the agent is killed, its scoring processes end, idle or at work', asy
   parent.kill('SIGKILL');
   await until(() => !pids.some(alive)); // fails by the runner's limit of time
 });
+
+test('a process killed while it loads is started again, and given up at the third time', async (t) => {
+  let starts = 0;
+  const killFirst = (most: number) => (pids: readonly number[]) => {
+    if (++starts <= most) process.kill(pids[0]!, 'SIGKILL');
+  };
+  const { pool } = await open(t, { onProcesses: killFirst(2) });
+  assert.equal(pool.restarts, 2);
+  assert.equal((await pool.inspect(small)).outcome, 'scored');
+  starts = 0;
+  await assert.rejects(open(t, { onProcesses: killFirst(3) }), /ended \(signal SIGKILL\)/);
+  assert.equal(starts, 3);
+});
