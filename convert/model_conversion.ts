@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { inInferenceForm } from './inference_forms.ts';
 import type { InputSpec, TracedFunction } from './trace.ts';
 
 /** A layers model as a function to trace, with what its inputs look like. */
@@ -12,11 +13,12 @@ export interface TraceableModel {
 /**
  * Inputs and outputs of a layers model, named after the layers they come from. An input dimension other than the
  * batch that the model leaves open is an error: an ONNX file made here has fixed sizes but for the batch.
+ * A model is converted as it is in inference, see inInferenceForm().
  */
 export function traceableModel(model: LayersModel): TraceableModel {
   const taken = new Set<string>();
   // A loaded Sequential has no inputNames before its first use; its tensors know their layers always.
-  const inputs = model.inputs.map(({ shape, sourceLayer }): InputSpec => {
+  const inputs = model.inputs.map(({ shape, dtype, sourceLayer }): InputSpec => {
     const name = unused(sourceLayer.name, taken);
     const rest = shape.slice(1);
     if (rest.some((d) => d === null))
@@ -24,11 +26,17 @@ export function traceableModel(model: LayersModel): TraceableModel {
         `input ${name} has shape [${shape.map((d) => d ?? 'open')}]: only the first size, the batch, may be open. ` +
           'Build the model with a fixed inputShape',
       );
-    return { name, shape: [null, ...rest] };
+    const batch = model.stateful ? shape[0]! : null; // a stateful layer takes no other batch than its own
+    return {
+      name,
+      shape: [batch, ...rest],
+      dtype: dtype === 'int32' || dtype === 'bool' ? dtype : 'float32',
+    };
   });
   const outputNames = model.outputs.map(({ sourceLayer }) => unused(sourceLayer.name, taken));
   const fn: TracedFunction = (...tensors) => {
-    const result = model.apply(tensors.length === 1 ? tensors[0]! : tensors, { training: false });
+    const given = tensors.length === 1 ? tensors[0]! : tensors;
+    const result = inInferenceForm(model, () => model.apply(given, { training: false }));
     return Object.fromEntries([result].flat().map((t, i) => [outputNames[i]!, t as Tensor]));
   };
   return { fn, inputs, outputNames };

@@ -56,8 +56,8 @@ export function registerKernels(
       kernelFunc: ({ inputs, attrs }): KernelResult => {
         const recorder = recorderOf();
         const call = { kernelName, inputs: inputs as KernelInputs, attrs: (attrs ?? {}) as KernelAttrs };
-        if (!handler && !GENERATORS.includes(kernelName)) throw unsupported(kernelName);
-        if (!handler || isHostWork(recorder.storage, call)) return computeOnHost(recorder, host, call);
+        if (isHostWork(recorder.storage, call)) return computeOnHost(recorder, host, call);
+        if (!handler) throw unsupported(kernelName);
         return record(recorder, handler, call);
       },
     });
@@ -107,6 +107,7 @@ function present(inputs: KernelInputs): Array<[string, TensorInfo]> {
 }
 
 function isHostWork(storage: TensorStorage, { kernelName, inputs }: KernelCall): boolean {
+  if (GENERATORS.includes(kernelName)) return true;
   const entries = present(inputs).map(([, tensor]) => storage.entryOf(tensor));
   if (entries.length === 0 || !entries.every((e) => e.host && e.origin !== 'recorded')) return false;
   return BATCHING.has(kernelName) || entries.every((e) => elements(e.shape) <= EAGER_ELEMENTS[e.dtype]);

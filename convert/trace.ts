@@ -6,7 +6,7 @@ import {
   Tensor,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
-import { type Narrow, repeated, repeatedConstants } from './broadcast.ts';
+import { type Narrow, type Ramp, ramp, repeated, repeatedConstants } from './broadcast.ts';
 import { mergeTraces } from './dynamic.ts';
 import { Graph, ONNX_TYPE, type OnnxType } from './graph.ts';
 import { KERNELS } from './kernels/table.ts';
@@ -106,7 +106,7 @@ function record(fn: TracedFunction, specs: readonly InputSpec[], batch: number):
 
 function buildGraph(
   { batch, outputs, job }: Recording,
-  repeatedLeaves: ReadonlyMap<Entry, Narrow>,
+  repeatedLeaves: ReadonlyMap<Entry, Narrow | Ramp>,
   specs: readonly InputSpec[],
   options: TraceOptions,
 ): Graph {
@@ -120,6 +120,7 @@ function buildGraph(
     const uniform = uniformValue(entry.host!);
     if (uniform !== undefined) return { fill: uniform };
     const narrow = repeatedLeaves.get(entry);
+    if (narrow && 'step' in narrow) return ramp(g, narrow, entry);
     if (narrow) return repeated(narrow, g.weight(narrow.dtype, narrow.shape, narrow.data));
     return { plain: g.weight(entry.dtype, entry.shape, entry.host!) };
   };

@@ -51,6 +51,8 @@ export const ARITHMETIC: HandlerTable = {
   GreaterEqual: named('GreaterOrEqual', 'bool'),
   Less: named('Less', 'bool'),
   LessEqual: named('LessOrEqual', 'bool'),
+  Atan2: computed(arcTangent2),
+  BitwiseAnd: named('BitwiseAnd'),
   LogicalAnd: named('And', 'bool'),
   LogicalOr: named('Or', 'bool'),
   NotEqual: computed((g, x, y) => g.op('Not', [g.op('Equal', [x, y])]), 'bool'),
@@ -110,4 +112,18 @@ function modulo(g: Graph, x: string, y: string, dtype: DataType): string {
   const zero = g.scalar(0, 'float64');
   const signsDiffer = g.op('Xor', [g.op('Less', [a, zero]), g.op('Less', [b, zero])]);
   return g.cast(g.op('Where', [signsDiffer, shifted, truncated]), dtype);
+}
+
+/** The angle of (x, y), as Math.atan2 gives it but for the sign of zeros. */
+function arcTangent2(g: Graph, y: string, x: string): string {
+  const zero = g.scalar(0);
+  const [negative, below] = [g.op('Less', [x, zero]), g.op('Less', [y, zero])];
+  const half = g.op('Where', [below, g.scalar(-Math.PI / 2), g.scalar(Math.PI / 2)]);
+  const turn = g.op('Where', [below, g.scalar(-Math.PI), g.scalar(Math.PI)]);
+  // The quotient's size is at most 1, where Atan is exact; the other octants follow from it.
+  const steep = g.op('Greater', [g.op('Abs', [y]), g.op('Abs', [x])]);
+  const flat = g.op('Add', [g.op('Atan', [g.op('Div', [y, x])]), g.op('Where', [negative, turn, zero])]);
+  const upright = g.op('Sub', [half, g.op('Atan', [g.op('Div', [x, y])])]);
+  const origin = g.op('And', [g.op('Equal', [x, zero]), g.op('Equal', [y, zero])]);
+  return g.op('Where', [origin, zero, g.op('Where', [steep, upright, flat])]);
 }

@@ -3,7 +3,7 @@ import type { Graph } from '../graph.ts';
 import { elements, type Shape } from '../shapes.ts';
 import { channelsFirst, plain, type Value, view } from '../values.ts';
 import { activate, type FusedActivation, fill, requireActivation } from './elementwise.ts';
-import { type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
+import { type Handler, type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
 import { borderedImages } from './pad.ts';
 
 /** Attributes that the two-dimensional convolution kernels share. */
@@ -28,25 +28,12 @@ export const CONVOLUTION: HandlerTable = {
       out!.deferred = (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], attributes);
     },
   }),
-  FusedConv2D: handler<ConvolutionAttrs & FusedActivation>({
-    outputs: ({ x, filter, bias }, attrs) => {
-      requireActivation('FusedConv2D', attrs);
-      const c = geometry('FusedConv2D', x!.shape, filter!.shape, attrs);
-      if (bias && elements(bias.shape) !== c.outChannels)
-        throw new UnsupportedKernelError(
-          'FusedConv2D',
-          `its bias has shape [${bias.shape}]; give one number for each of the ${c.outChannels} channels`,
-        );
-      return [{ shape: c.outShape, dtype: x!.dtype }];
-    },
-    emit: (g, { x, filter, bias }, attrs, [out]) => {
-      const c = geometry('FusedConv2D', x!.shape, filter!.shape, attrs);
-      const { images, attributes } = source(x!, c);
-      const inputs = [channelsFirst(g, images), filterOihw(g, filter!)];
-      if (bias) inputs.push(plain(g, view(g, bias, [c.outChannels])));
-      out!.channelsFirst = activate(g, g.op('Conv', inputs, attributes), attrs);
-    },
-  }),
+  FusedConv2D: fused(
+    'FusedConv2D',
+    geometry,
+    (g, filter) => filterOihw(g, filter),
+    () => 1,
+  ),
   DepthwiseConv2dNative: handler<ConvolutionAttrs>({
     outputs: ({ x, filter }, attrs) => [
       {
@@ -62,7 +49,43 @@ export const CONVOLUTION: HandlerTable = {
       out!.deferred = (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], grouped);
     },
   }),
+  FusedDepthwiseConv2D: fused(
+    'FusedDepthwiseConv2D',
+    depthwiseGeometry,
+    (g, filter) => depthwiseFilter(g, filter),
+    (c) => c.inChannels,
+  ),
 };
+
+/** A convolution with what TensorFlow.js fused behind it: a bias for each channel, and an activation. */
+function fused(
+  kernel: string,
+  geometryOf: typeof depthwiseGeometry,
+  filterOf: (g: Graph, filter: Value) => string,
+  groups: (c: Geometry) => number,
+): Handler {
+  return handler<ConvolutionAttrs & FusedActivation>({
+    outputs: ({ x, filter, bias }, attrs) => {
+      requireActivation(kernel, attrs);
+      const { outShape, outChannels } = geometryOf(kernel, x!.shape, filter!.shape, attrs);
+      if (bias && elements(bias.shape) !== outChannels)
+        throw new UnsupportedKernelError(
+          kernel,
+          `its bias has shape [${bias.shape}]; give one number for each of the ${outChannels} channels`,
+        );
+      return [{ shape: outShape, dtype: x!.dtype }];
+    },
+    emit: (g, { x, filter, bias, preluActivationWeights }, attrs, [out]) => {
+      const c = geometryOf(kernel, x!.shape, filter!.shape, attrs);
+      const { images, attributes } = source(x!, c);
+      const inputs = [channelsFirst(g, images), filterOf(g, filter!)];
+      if (bias) inputs.push(plain(g, view(g, bias, [c.outChannels])));
+      const group = groups(c);
+      const name = g.op('Conv', inputs, group === 1 ? attributes : { ...attributes, group });
+      activate(g, { ...out!, channelsFirst: name }, out!, attrs, preluActivationWeights);
+    },
+  });
+}
 
 /** What a Conv reads for `x`, and its attributes: a border of zeros around `x` becomes padding of the Conv itself. */
 function source(x: Value, c: Geometry) {

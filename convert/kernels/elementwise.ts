@@ -15,8 +15,11 @@ export const ELEMENTWISE: HandlerTable = {
   ...direct({
     Abs: 'Abs',
     Acos: 'Acos',
+    Acosh: 'Acosh',
     Asin: 'Asin',
+    Asinh: 'Asinh',
     Atan: 'Atan',
+    Atanh: 'Atanh',
     Ceil: 'Ceil',
     Cos: 'Cos',
     Cosh: 'Cosh',
@@ -40,6 +43,7 @@ export const ELEMENTWISE: HandlerTable = {
   }),
   IsInf: unary((g, x) => g.op('IsInf', [x]), 'bool'),
   IsNan: unary((g, x) => g.op('IsNaN', [x]), 'bool'),
+  IsFinite: unary((g, x) => g.op('Not', [g.op('Or', [g.op('IsInf', [x]), g.op('IsNaN', [x])])]), 'bool'),
   LogicalNot: unary((g, x) => g.op('Not', [x]), 'bool'),
   Square: unary((g, x) => g.op('Mul', [x, x])),
   Rsqrt: unary((g, x) => g.op('Reciprocal', [g.op('Sqrt', [x])])),
@@ -106,17 +110,27 @@ const ACTIVATIONS = new Map<string, Activation>([
   ['leakyrelu', leakyRelu],
 ]);
 
+const PRELU = 'prelu';
+
 /** Throws unless the fused activation is one that `activate` knows. */
 export function requireActivation(kernel: string, { activation = 'linear' }: FusedActivation): void {
-  if (!ACTIVATIONS.has(activation))
+  if (activation !== PRELU && !ACTIVATIONS.has(activation))
     throw new UnsupportedKernelError(
       kernel,
       `the fused activation "${activation}" is not known; apply it as an operation of its own`,
     );
 }
 
-export function activate(g: Graph, name: string, attrs: FusedActivation): string {
-  return ACTIVATIONS.get(attrs.activation ?? 'linear')!(g, name, attrs.leakyreluAlpha ?? 0.2);
+/** `out` is the fused activation of `x`, which exists in one layout; `slopes` are those of a PReLU. */
+export function activate(g: Graph, x: Value, out: Value, attrs: FusedActivation, slopes?: Value): void {
+  const { activation = 'linear', leakyreluAlpha = 0.2 } = attrs;
+  if (activation === PRELU) {
+    elementwise(g, out, [x, slopes!], (name, slope) => g.op('PRelu', [name, slope]));
+    return;
+  }
+  const apply = ACTIVATIONS.get(activation)!;
+  if (x.channelsFirst !== undefined) out.channelsFirst = apply(g, x.channelsFirst, leakyreluAlpha);
+  else out.plain = apply(g, x.plain!, leakyreluAlpha);
 }
 
 function direct(operators: Readonly<Record<string, string>>): HandlerTable {

@@ -1,4 +1,5 @@
-import { normalizeAxis } from '../shapes.ts';
+import type { Graph } from '../graph.ts';
+import { elements, normalizeAxis } from '../shapes.ts';
 import { type DataType, plain, type Value, view } from '../values.ts';
 import { type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
 
@@ -6,15 +7,14 @@ import { type HandlerTable, handler, UnsupportedKernelError } from './handler.ts
 export const INDEX: HandlerTable = {
   GatherV2: handler<{ axis: number; batchDims: number }>({
     outputs: ({ x, indices }, { axis, batchDims }) => {
-      if (batchDims)
-        throw new UnsupportedKernelError('GatherV2', `batchDims is ${batchDims}; only 0 is supported`);
       const at = normalizeAxis(axis, x!.shape.length);
-      const shape = [...x!.shape.slice(0, at), ...indices!.shape, ...x!.shape.slice(at + 1)];
-      return [{ shape, dtype: x!.dtype }];
+      const chosen = indices!.shape.slice(batchDims);
+      return [{ shape: [...x!.shape.slice(0, at), ...chosen, ...x!.shape.slice(at + 1)], dtype: x!.dtype }];
     },
-    emit: (g, { x, indices }, { axis }, [out]) => {
+    emit: (g, { x, indices }, { axis, batchDims }, [out]) => {
       const at = normalizeAxis(axis, x!.shape.length);
-      out!.plain = g.op('Gather', [plain(g, x!), plain(g, indices!)], { axis: at });
+      if (batchDims > 0) out!.plain = gatherInBatches(g, x!, indices!, at, batchDims);
+      else out!.plain = g.op('Gather', [plain(g, x!), plain(g, indices!)], { axis: at });
     },
   }),
   /** Negative segment ids are dropped: they go to one row too many, which is cut off again. */
@@ -46,6 +46,53 @@ export const INDEX: HandlerTable = {
       indices!.plain = g.cast(at!, 'int32');
     },
   }),
+  Diag: handler({
+    outputs: ({ x }) => [{ shape: [...x!.shape, ...x!.shape], dtype: x!.dtype }],
+    emit: (g, { x }, _, [out]) => {
+      const size = elements(x!.shape);
+      const places = Array.from({ length: size }, (_, i) => i);
+      const column = g.constant('int32', [size, 1], places);
+      const onDiagonal = g.op('Equal', [column, g.constant('int32', [size], places)]);
+      const zero = g.scalar(0, x!.dtype);
+      const square = g.op('Where', [onDiagonal, plain(g, view(g, x!, [size])), zero]);
+      out!.plain = g.reshape(square, out!.shape);
+    },
+  }),
+  /** Padded with zeros to `maxOutputSize`, so that its size does not depend on the boxes. */
+  NonMaxSuppressionV4: handler<SuppressionAttrs>({
+    outputs: (_, { maxOutputSize, padToMaxOutputSize }) => {
+      if (!padToMaxOutputSize)
+        throw new UnsupportedKernelError(
+          'NonMaxSuppressionV4',
+          'how many boxes it gives depends on their values; set padToMaxOutputSize',
+        );
+      return [
+        { shape: [maxOutputSize], dtype: 'int32' },
+        { shape: [], dtype: 'int32' },
+      ];
+    },
+    emit: (g, { boxes, scores }, attrs, [selected, count]) => {
+      const { maxOutputSize: most, iouThreshold, scoreThreshold } = attrs;
+      const inputs = [
+        g.reshape(plain(g, boxes!), [1, ...boxes!.shape]),
+        g.reshape(plain(g, scores!), [1, 1, ...scores!.shape]),
+        g.ints([most]),
+        // TensorFlow.js drops a box whose overlap equals the threshold, ONNX one whose overlap exceeds it.
+        g.constant('float32', [1], [largestBelow(iouThreshold)]),
+        g.constant('float32', [1], [scoreThreshold]),
+      ];
+      const found = g.op('NonMaxSuppression', inputs);
+      const column = g.op('Slice', [found, g.ints([2]), g.ints([3]), g.ints([1])]);
+      const zeros = g.constant('int64', [most], new Array(most).fill(0));
+      const filled = g.op('Concat', [g.reshape(column, [-1]), zeros], { axis: 0 });
+      const cut = g.op('Slice', [filled, g.ints([0]), g.ints([most]), g.ints([0])]);
+      selected!.plain = g.cast(cut, 'int32');
+      count!.plain = g.cast(
+        g.op('Gather', [g.op('Shape', [found]), g.scalar(0, 'int64')], { axis: 0 }),
+        'int32',
+      );
+    },
+  }),
   /** ONNX counts negative indices from the end; TensorFlow.js gives a row of `offValue`. */
   OneHot: handler<{ depth: number; onValue: number; offValue: number; dtype?: DataType }>({
     outputs: ({ indices }, { depth, dtype }) => [
@@ -61,3 +108,39 @@ export const INDEX: HandlerTable = {
     },
   }),
 };
+
+interface SuppressionAttrs {
+  maxOutputSize: number;
+  iouThreshold: number;
+  scoreThreshold: number;
+  padToMaxOutputSize: boolean;
+}
+
+/** Each row of the first `batchDims` axes gathers by its own indices: the gathered axis comes right behind those. */
+function gatherInBatches(g: Graph, x: Value, indices: Value, axis: number, batchDims: number): string {
+  const rank = x.shape.length;
+  const axes = x.shape.map((_, i) => i);
+  const others = axes.filter((i) => i >= batchDims && i !== axis);
+  const front = g.transpose(plain(g, x), [...axes.slice(0, batchDims), axis, ...others], x.shape);
+  const at = g.cast(g.reshape(plain(g, indices), [...indices.shape, 1]), 'int64');
+  const rows = g.op('GatherND', [front, at], { batch_dims: batchDims });
+  const between = axis - batchDims;
+  const chosen = indices.shape.length - batchDims;
+  const shape = [...indices.shape, ...others.map((i) => x.shape[i]!)];
+  const places = shape.map((_, i) => i);
+  const perm = [
+    ...places.slice(0, batchDims),
+    ...places.slice(batchDims + chosen, batchDims + chosen + between),
+    ...places.slice(batchDims, batchDims + chosen),
+    ...places.slice(batchDims + chosen + between, rank + chosen),
+  ];
+  return g.transpose(rows, perm, shape);
+}
+
+/** The largest single-precision number below a positive one. */
+function largestBelow(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  if (bits[0] === 0) return 0;
+  bits[0]!--;
+  return new Float32Array(bits.buffer)[0]!;
+}

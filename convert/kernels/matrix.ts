@@ -2,7 +2,7 @@ import type { Graph } from '../graph.ts';
 import { broadcastShapes, type Shape } from '../shapes.ts';
 import { plain, type TensorSpec, type Value } from '../values.ts';
 import { activate, type FusedActivation, requireActivation } from './elementwise.ts';
-import { type HandlerTable, handler, type Inputs } from './handler.ts';
+import { type HandlerTable, handler, type Inputs, list } from './handler.ts';
 
 interface ProductAttrs {
   transposeA?: boolean;
@@ -22,9 +22,30 @@ export const MATRIX: HandlerTable = {
       requireActivation('_FusedMatMul', attrs);
       return productShape(inputs, attrs);
     },
-    emit: (g, { a, b, bias }, attrs, [out]) => {
+    emit: (g, { a, b, bias, preluActivationWeights }, attrs, [out]) => {
       const name = product(g, a!, b!, attrs);
-      out!.plain = activate(g, bias ? g.op('Add', [name, plain(g, bias)]) : name, attrs);
+      const sum = bias ? g.op('Add', [name, plain(g, bias)]) : name;
+      activate(g, { ...out!, plain: sum }, out!, attrs, preluActivationWeights);
+    },
+  }),
+  /** TensorFlow.js' equations name every axis and the result, as ONNX's may. */
+  Einsum: handler<{ equation: string }>({
+    outputs: (inputs, { equation }) => {
+      const [terms, result] = equation.replaceAll(' ', '').split('->') as [string, string];
+      const sizes = new Map<string, number>();
+      list(inputs).forEach(({ shape }, i) => {
+        [...terms.split(',')[i]!].forEach((letter, axis) => {
+          sizes.set(letter, shape[axis]!);
+        });
+      });
+      return [{ shape: [...result].map((letter) => sizes.get(letter)!), dtype: list(inputs)[0]!.dtype }];
+    },
+    emit: (g, inputs, { equation }, [out]) => {
+      out!.plain = g.op(
+        'Einsum',
+        list(inputs).map((v) => plain(g, v)),
+        { equation: equation.replaceAll(' ', '') },
+      );
     },
   }),
 };

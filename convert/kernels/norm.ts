@@ -1,8 +1,8 @@
 import type { Graph } from '../graph.ts';
 import { channelsFirst, elementwise, plain, type Value } from '../values.ts';
-import { type HandlerTable, handler } from './handler.ts';
+import { type HandlerTable, handler, sameShapeHandler } from './handler.ts';
 
-/** Batch normalisation with given mean and variance; training computes those by reductions of its own. */
+/** Batch normalisation with given mean and variance (training computes those by reductions of its own), and LRN. */
 export const NORM: HandlerTable = {
   FusedBatchNorm: handler<{ varianceEpsilon: number }>({
     outputs: ({ x }) => [x!],
@@ -18,6 +18,14 @@ export const NORM: HandlerTable = {
       }
     },
   }),
+  /** Across channels; ONNX divides alpha by the number of channels in the window. */
+  LRN: sameShapeHandler<{ depthRadius: number; bias: number; alpha: number; beta: number }>(
+    (g, x, out, { depthRadius, bias, alpha, beta }) => {
+      const size = 2 * depthRadius + 1;
+      const attributes = { alpha: { float: alpha * size }, beta: { float: beta }, bias: { float: bias } };
+      out.channelsFirst = g.op('LRN', [channelsFirst(g, x)], { ...attributes, size });
+    },
+  ),
 };
 
 /** (x - mean) / sqrt(variance + epsilon) * scale + offset */

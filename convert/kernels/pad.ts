@@ -1,7 +1,7 @@
 import type { Graph } from '../graph.ts';
 import { type Shape, toNchw } from '../shapes.ts';
 import { nameIn, preferredLayout, type Value } from '../values.ts';
-import { type Handler, type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
+import { type Handler, type HandlerTable, handler } from './handler.ts';
 
 /** Elements to add [before, behind] each axis. */
 type Paddings = ReadonlyArray<readonly [number, number]>;
@@ -12,13 +12,21 @@ export const PAD: HandlerTable = {
     if (a.constantValue === 0) noteZeroBorder(x, out, a.paddings);
     return constantPad(g, name, pads, g.scalar(a.constantValue, x.dtype));
   }),
-  MirrorPad: padding<{ paddings: Paddings; mode: string }>(
-    (g, _, __, name, pads) => g.op('Pad', [name, g.ints(pads)], { mode: 'reflect' }),
-    ({ mode }) => {
-      if (mode === 'reflect') return;
-      throw new UnsupportedKernelError('MirrorPad', `ONNX opset 18 has no mode "${mode}"; use "reflect"`);
+  MirrorPad: handler<{ paddings: Paddings; mode: 'reflect' | 'symmetric' }>({
+    outputs: ({ x }, { paddings }) => [{ shape: paddedShape(x!.shape, paddings), dtype: x!.dtype }],
+    emit: (g, { x }, { paddings, mode }, [out]) => {
+      const layout = preferredLayout([x!], x!.shape.length);
+      const axes = layout === 'plain' ? x!.shape : toNchw(x!.shape);
+      const pairs = layout === 'plain' ? paddings : toNchw(paddings);
+      out![layout] = pairs.reduce(
+        (name, [before, behind], axis) => {
+          if (before + behind === 0) return name;
+          return g.op('Gather', [name, g.ints(mirrored(axes[axis]!, before, behind, mode))], { axis });
+        },
+        nameIn(g, x!, layout),
+      );
     },
-  ),
+  }),
 };
 
 /** Pads NCHW images by [top, left, bottom, right] zeros. */
@@ -37,7 +45,7 @@ export function padImages(g: Graph, name: string, [top, left, bottom, right]: Sh
  * with the optional fourth input, `axes`. It must list every axis in order: the transpose optimizer permutes `pads` as
  * if it did (HandlePad in onnx_transpose_optimization.cc).
  */
-function constantPad(g: Graph, name: string, pads: Shape, value: string): string {
+export function constantPad(g: Graph, name: string, pads: Shape, value: string): string {
   const axes = Array.from({ length: pads.length / 2 }, (_, i) => i);
   return g.op('Pad', [name, g.ints(pads), value, g.ints(axes)], { mode: 'constant' });
 }
@@ -61,16 +69,25 @@ export function borderedImages(images: Value): { images: Value; pads: Shape } {
   return { images: inner.images, pads: inner.pads.map((p, i) => p + zeroBorder.pads[i]!) };
 }
 
+/** Indices of an axis with its own mirror image on both sides; `symmetric` repeats the outermost elements. */
+function mirrored(length: number, before: number, behind: number, mode: string): number[] {
+  const outermost = mode === 'symmetric' ? 1 : 0;
+  return Array.from({ length: before + length + behind }, (_, i) => {
+    const at = i - before;
+    if (at < 0) return -at - outermost;
+    return at < length ? at : 2 * (length - 1) - at + outermost;
+  });
+}
+
+function paddedShape(shape: Shape, paddings: Paddings): number[] {
+  return shape.map((d, i) => d + paddings[i]![0] + paddings[i]![1]);
+}
+
 function padding<A extends { paddings: Paddings }>(
   emit: (g: Graph, x: Value, out: Value, name: string, pads: number[], attrs: A) => string,
-  check: (attrs: A) => void = () => {},
 ): Handler {
   return handler<A>({
-    outputs: ({ x }, attrs) => {
-      check(attrs);
-      const shape = x!.shape.map((d, i) => d + attrs.paddings[i]![0] + attrs.paddings[i]![1]);
-      return [{ shape, dtype: x!.dtype }];
-    },
+    outputs: ({ x }, { paddings }) => [{ shape: paddedShape(x!.shape, paddings), dtype: x!.dtype }],
     emit: (g, { x }, attrs, [out]) => {
       const layout = preferredLayout([x!], x!.shape.length);
       const pairs = layout === 'plain' ? attrs.paddings : toNchw(attrs.paddings);

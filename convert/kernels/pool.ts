@@ -19,6 +19,21 @@ export const POOL: HandlerTable = {
     const attributes = { ...windowAttributes(c), count_include_pad: 0 };
     return g.op('AveragePool', [channelsFirst(g, x)], attributes);
   }),
+  MaxPoolWithArgmax: handler<PoolAttrs & { includeBatchInIndex: boolean }>({
+    outputs: ({ x }, attrs) => {
+      const shape = poolGeometry('MaxPoolWithArgmax', x!, attrs).outShape;
+      return [
+        { shape, dtype: x!.dtype },
+        { shape, dtype: 'int32' },
+      ];
+    },
+    emit: (g, { x }, attrs, [pooled, positions]) => {
+      const c = poolGeometry('MaxPoolWithArgmax', x!, attrs);
+      const [most, at] = g.ops('MaxPool', [channelsFirst(g, x!)], windowAttributes(c), 2);
+      pooled!.channelsFirst = most!;
+      positions!.channelsFirst = g.cast(positionInNhwc(g, at!, c, attrs.includeBatchInIndex), 'int32');
+    },
+  }),
   MaxPoolGrad: handler<PoolAttrs>({
     outputs: ({ input }) => [input!],
     emit: (g, { dy, input }, attrs, [out]) => {
@@ -59,6 +74,19 @@ function poolGeometry(kernel: string, x: TensorSpec, a: PoolAttrs): Geometry {
 function windowAttributes(c: Geometry) {
   const { dilations: _, ...attributes } = nodeAttributes(c);
   return attributes;
+}
+
+/** ONNX counts positions in [N, C, H, W], TensorFlow.js in [H, W, C] of one image or of all. */
+function positionInNhwc(g: Graph, at: string, c: Geometry, withBatch: boolean): string {
+  const long = (value: number) => g.scalar(value, 'int64');
+  const plane = c.inHeight * c.inWidth;
+  const size = plane * c.inChannels;
+  const channels = Array.from({ length: c.inChannels }, (_, i) => i);
+  const channel = g.constant('int64', [c.inChannels, 1, 1], channels);
+  const pixel = g.op('Mul', [g.op('Mod', [at, long(plane)]), long(c.inChannels)]);
+  const position = g.op('Add', [pixel, channel]);
+  if (!withBatch) return position;
+  return g.op('Add', [position, g.op('Mul', [g.op('Div', [at, long(size)]), long(size)])]);
 }
 
 /** With gradients in the graph, forward and gradient share one node that also gives the maxima's positions. */

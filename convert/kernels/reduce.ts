@@ -12,6 +12,7 @@ import {
   view,
 } from '../values.ts';
 import { type Handler, type HandlerTable, handler, sameShapeHandler } from './handler.ts';
+import { constantPad } from './pad.ts';
 
 type Axis = number | number[] | undefined;
 
@@ -51,7 +52,24 @@ export const REDUCE: HandlerTable = {
     const attributes = { exclusive: a.exclusive ? 1 : 0, reverse: a.reverse ? 1 : 0 };
     out.plain = g.op('CumSum', [plain(g, x), axis], attributes);
   }),
+  Cumprod: sameShapeHandler((g, x, out, a: { axis: number; exclusive?: boolean; reverse?: boolean }) => {
+    const axis = normalizeAxis(a.axis, x.shape.length);
+    const length = x.shape[axis]!;
+    const shift = (name: string, by: number) => shifted(g, name, x, axis, a.reverse ? -by : by);
+    let product = a.exclusive ? shift(plain(g, x), 1) : plain(g, x);
+    for (let by = 1; by < length; by *= 2) product = g.op('Mul', [product, shift(product, by)]);
+    out.plain = product;
+  }),
 };
+
+/** The elements moved `by` places along an axis; ones come in. */
+function shifted(g: Graph, name: string, { shape, dtype }: Value, axis: number, by: number): string {
+  const length = shape[axis]!;
+  const [start, end] = by > 0 ? [0, length - by] : [-by, length];
+  const kept = g.op('Slice', [name, g.ints([start]), g.ints([end]), g.ints([axis])]);
+  const side = (size: number) => shape.map((_, i) => (i === axis ? size : 0));
+  return constantPad(g, kept, [...side(Math.max(0, by)), ...side(Math.max(0, -by))], g.scalar(1, dtype));
+}
 
 function reduction(
   emit: (g: Graph, x: Value, out: Value, axes: number[], keepDims: boolean) => void,

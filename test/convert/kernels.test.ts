@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { KERNELS } from '../../convert/kernels/table.ts';
+import { BLOCK_CASES, PLACE_CASES, VOLUME_CASES } from './cases/drawn.ts';
 import { ELEMENTWISE_CASES } from './cases/elementwise.ts';
 import { IMAGE_CASES } from './cases/images.ts';
 import { LAYER_CASES } from './cases/layers.ts';
 import { SHAPE_CASES } from './cases/shape.ts';
 import { useOnnx } from './support/backends.ts';
 import { compareCase } from './support/differential.ts';
+import { drawing } from './support/draw.ts';
 
 const onnx = await useOnnx();
 const recorded = watchRecords();
@@ -21,6 +23,21 @@ for (const [family, cases] of Object.entries({
   describe(`${family} kernels agree with TensorFlow.js`, () => {
     cases.forEach((c, i) => {
       test(c.name, () => compareCase(c, onnx, 1000 + i));
+    });
+  });
+
+/** Each case of shapes of its own is drawn this often. */
+const DRAWS = 4;
+
+for (const [family, cases] of Object.entries({
+  volume: VOLUME_CASES,
+  'block, crop and window': BLOCK_CASES,
+  'place, count and remaining': PLACE_CASES,
+}))
+  describe(`${family} kernels agree with TensorFlow.js on drawn shapes`, () => {
+    cases.forEach(({ name, draw }, i) => {
+      for (let seed = 1; seed <= DRAWS; seed++)
+        test(`${name}, ${seed}`, () => compareCase({ name, ...draw(drawing(100 * i + seed)) }, onnx, seed));
     });
   });
 
