@@ -189,7 +189,9 @@ function executionProvider(): Option {
 }
 
 /** Prints what went wrong, unless commander has done so, and gives the exit code. */
-function exitCodeOf(error: unknown, context: CommandContext): number {
+function exitCodeOf(thrown: unknown, context: CommandContext): number {
+  // What failed first, where closing failed as well.
+  const error = thrown instanceof SuppressedError ? thrown.suppressed : thrown;
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const expected = [ConfigError, BundleError, StateFolderError, LedgerError].some(
     (kind) => error instanceof kind,

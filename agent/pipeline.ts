@@ -28,6 +28,8 @@ export interface PipelineOptions {
   /** A file changed while it was read: its new version is to be considered. */
   readonly onChanged: (name: string) => void;
   readonly onCondition: (code: Alert, message: string | null) => void;
+  /** The ledger is damaged: the agent has to start anew, which mends it. */
+  readonly onDamage: (error: LedgerError) => void;
   readonly faultPoint: FaultPoint;
 }
 
@@ -167,6 +169,7 @@ async function record(
     } catch (error) {
       if (!(error instanceof LedgerError)) throw error;
       options.onCondition(error.alert, error.message);
+      if (error.damaged) options.onDamage(error);
     }
     if (stop.aborted) return null;
     await delay(RETRY, undefined, { signal: stop }).catch(() => {});

@@ -14,6 +14,8 @@ import { siteKey } from './deliver/identity.ts';
 import { openLedger } from './deliver/ledger.ts';
 import type { Holder } from './deliver/lock.ts';
 import { type Publishing, startPublishing } from './deliver/publish.ts';
+import { rebuiltMessage } from './deliver/rebuild.ts';
+import { SCHEMA_VERSION } from './deliver/schema.ts';
 import { openDiskProbe } from './disk.ts';
 import type { FaultPoint } from './faultPoints.ts';
 import { type Ingest, startIngest } from './ingest/ingest.ts';
@@ -71,6 +73,8 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     once: true,
   });
   const conditions = trackConditions(log);
+  const broken = Promise.withResolvers<never>();
+  broken.promise.catch(() => {}); // awaited at the end
   const outcome: Outcome = { obstacle: null, unsent: 0 }; // the number is known when all is closed
   // Closed in the opposite order: no new captures, those in work end, verdicts leave, the ledger last.
   await using open = new AsyncDisposableStack();
@@ -88,6 +92,13 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       ledger.close();
     }
   });
+  if (!ledger.opening.checked)
+    log.warn('the ledger is so large that its integrity could not be checked in time');
+  const { rebuilt } = ledger;
+  if (ledger.opening.rebuilt && rebuilt !== null) {
+    log.error({ rebuilt }, 'the ledger was damaged');
+    conditions.set('ledger-rebuilt', rebuiltMessage(rebuilt));
+  }
   const leftovers = endLeftovers(stateFolder);
   if (leftovers.length > 0)
     log.warn({ pids: leftovers }, 'ended scoring processes that an agent left behind');
@@ -129,6 +140,11 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       startedAt,
       model,
       threshold: thresholds.current(),
+      ledger: {
+        schemaVersion: SCHEMA_VERSION,
+        rebuiltAt: rebuilt?.at ?? null,
+        setAside: rebuilt?.setAside ?? null,
+      },
     }),
     vitals: () => ({
       queued: parts.pipeline?.queued ?? 0,
@@ -171,6 +187,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     },
     onChanged: (name) => parts.ingest?.reconsider(name),
     onCondition: conditions.set,
+    onDamage: broken.reject,
     faultPoint,
   });
   parts.pipeline = pipeline;
@@ -206,7 +223,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
 
   const { outbox } = ledger;
   const ending = context.once ? [handleOnce({ ingest, pipeline, conditions, outbox, publishing, stop })] : [];
-  outcome.obstacle = await Promise.race([...ending, aborted(stop)]);
+  outcome.obstacle = await Promise.race([...ending, aborted(stop), broken.promise]);
   log.info('stopping');
   await notifier.stopping();
   return outcome;

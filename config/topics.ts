@@ -39,6 +39,7 @@ export const ALERTS = {
   'watch-degraded': 'File events are not available; the folder is swept instead.',
   'disk-full': 'The state folder has no space left; scoring waits.',
   'ledger-failing': 'The ledger cannot be written; scoring waits.',
+  'ledger-rebuilt': 'The ledger was damaged: it was set aside, and a new one made of what could be read.',
   'scorer-failing': 'The scoring process does not start; captures wait.',
   'delivery-refused': 'The broker refuses verdicts; they are kept and sent again.',
 } as const;
@@ -70,6 +71,13 @@ export const info = z.object({
   startedAt: instant,
   model: z.object({ name: z.string(), version: z.string(), digest: z.string() }),
   threshold,
+  ledger: z
+    .object({
+      schemaVersion: z.int(),
+      rebuiltAt: instant.nullable(),
+      setAside: z.string().nullable().describe('Folder within the state folder that holds the damaged one.'),
+    })
+    .describe('The record on disk, and when it was last made anew because it was damaged; null: never.'),
 });
 export type Info = z.infer<typeof info>;
 

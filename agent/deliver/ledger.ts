@@ -4,32 +4,48 @@ import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makeFolder } from '../../config/folder.ts';
 import { type FaultPoint, noFault } from '../faultPoints.ts';
+import { checkIntegrity } from './integrity.ts';
 import { type LedgerOutbox, ledgerOutbox } from './ledgerOutbox.ts';
 import { type LedgerRecords, ledgerRecords } from './ledgerRecords.ts';
 import { type LedgerThresholds, ledgerThresholds } from './ledgerThresholds.ts';
 import { type LockOptions, lockStateFolder, StateFolderError } from './lock.ts';
+import { finishRebuild, type Rebuilt, rebuild } from './rebuild.ts';
 import { migrate } from './schema.ts';
 import { syncFile } from './sync.ts';
-import type { Connection } from './transaction.ts';
+import { type Connection, isDamage, LedgerError } from './transaction.ts';
 
 export interface Ledger extends LedgerRecords {
   readonly outbox: LedgerOutbox;
   readonly thresholds: LedgerThresholds;
+  readonly opening: Opening;
+  /** How this ledger was last made anew because it was damaged; null: never. */
+  readonly rebuilt: Rebuilt | null;
   /** Writes the log back into the one file and releases the state folder. */
   close(): void;
+}
+
+/** What was found when it was opened. */
+export interface Opening {
+  /** It was damaged, and has just been made anew. */
+  readonly rebuilt: boolean;
+  /** False: the check of its integrity was not done in time, and was left. */
+  readonly checked: boolean;
 }
 
 export interface LedgerOptions extends LockOptions {
   readonly faultPoint?: FaultPoint;
 }
 
+/** Milliseconds that the check of its integrity may take at a start. */
+const CHECK_PATIENCE = 10_000;
 /** The ledger's file within the state folder. */
 export const LEDGER_FILE = 'ledger.sqlite';
 
 /**
  * Opens the ledger in `stateFolder`, which is made when it is missing, and keeps other agents out of it.
  * @param options how to wait for another agent on the same folder to end.
- * @throws StateFolderError when another agent uses the folder, or the ledger is of a newer agent.
+ * A damaged ledger is set aside and made anew.
+ * @throws StateFolderError when another agent uses the folder, the ledger is of a newer agent, or the disk fails.
  */
 export async function openLedger(stateFolder: string, options: LedgerOptions = {}): Promise<Ledger> {
   const { faultPoint = noFault } = options;
@@ -44,7 +60,7 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
   }
   const lock = await lockStateFolder(stateFolder, options);
   try {
-    const connection = connect(join(stateFolder, LEDGER_FILE), faultPoint);
+    const { connection, ...opening } = await openSound(stateFolder, faultPoint);
     const close = () => {
       connection.database.close();
       lock.release();
@@ -53,6 +69,8 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
       ...ledgerRecords(connection),
       outbox: ledgerOutbox(connection),
       thresholds: ledgerThresholds(connection),
+      opening,
+      rebuilt: rebuiltOf(connection.database),
       close,
     };
   } catch (cause) {
@@ -61,24 +79,57 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
   }
 }
 
-function connect(path: string, faultPoint: FaultPoint): Connection {
-  let database: DatabaseSync | undefined;
+/** Opens what is sound, and first makes it so. */
+async function openSound(
+  folder: string,
+  faultPoint: FaultPoint,
+): Promise<Opening & { readonly connection: Connection }> {
+  const path = join(folder, LEDGER_FILE);
   try {
-    // File names stand in it: for this user's eyes only. SQLite gives its -wal and -shm the same mode.
-    closeSync(openSync(path, 'a', 0o600));
-    database = new DatabaseSync(path, { timeout: 5000 });
+    let rebuilt = finishRebuild(folder, LEDGER_FILE);
+    let { damage, whole } = await checkIntegrity(path, CHECK_PATIENCE);
+    for (;;) {
+      if (damage !== null) {
+        rebuild(folder, LEDGER_FILE, damage, faultPoint);
+        rebuilt = whole = true;
+      }
+      try {
+        return { connection: connect(path, faultPoint), rebuilt, checked: whole };
+      } catch (error) {
+        const cause = error instanceof LedgerError ? error.cause : error;
+        if (!isDamage(cause) || damage !== null) throw error;
+        damage = (cause as Error).message; // what the check did not reach
+      }
+    }
+  } catch (cause) {
+    if (cause instanceof StateFolderError) throw cause;
+    throw new StateFolderError(
+      `Ledger ${path} cannot be opened: ${(cause as Error).message}. Check its disk, the space on it, and its permissions.`,
+      { cause },
+    );
+  }
+}
+
+/** @throws StateFolderError, LedgerError, and what SQLite says. */
+function connect(path: string, faultPoint: FaultPoint): Connection {
+  // File names stand in it: for this user's eyes only. SQLite gives its -wal and -shm the same mode.
+  closeSync(openSync(path, 'a', 0o600));
+  const database = new DatabaseSync(path, { timeout: 5000 });
+  try {
     // FULL: a commit is on the platter before it returns, in WAL mode too (https://sqlite.org/pragma.html#pragma_synchronous).
     database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864',
     );
-    migrate({ database, faultPoint }, path);
-    return { database, faultPoint };
-  } catch (cause) {
-    database?.close();
-    if (cause instanceof StateFolderError) throw cause;
-    throw new StateFolderError(
-      `Ledger ${path} cannot be opened: ${(cause as Error).message}. Check its disk and permissions; a damaged ledger can be moved away, its captures are then judged again with the same ids.`,
-      { cause },
-    );
+    const connection = { database, faultPoint };
+    migrate(connection, path);
+    return connection;
+  } catch (error) {
+    database.close();
+    throw error;
   }
+}
+
+function rebuiltOf(database: DatabaseSync): Rebuilt | null {
+  const row = database.prepare("SELECT value FROM facts WHERE key = 'rebuilt'").get();
+  return row === undefined ? null : (JSON.parse(row.value as string) as Rebuilt);
 }

@@ -7,11 +7,11 @@ export interface Waiting {
   readonly payload: string;
 }
 
-/** Verdicts dropped for want of space: `verdicts` of them, between `first` and `last` inclusive. */
+/** Numbers that may never arrive, from `first` to `last` inclusive: `verdicts` of them, null where nobody can tell. */
 export interface Gap {
   readonly first: number;
   readonly last: number;
-  readonly verdicts: number;
+  readonly verdicts: number | null;
 }
 
 export interface LedgerOutbox {

@@ -65,7 +65,10 @@ export function ledgerRecords(connection: Connection): LedgerRecords {
   );
   const setContent = database.prepare('UPDATE captures SET sha256 = ? WHERE capture = ?');
   const answer = database.prepare('DELETE FROM again WHERE capture = ?');
-  const lastSeq = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'");
+  const nextSeq = database.prepare(
+    `SELECT 1 + max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'), 0),
+                    coalesce((SELECT max(seq) FROM verdicts), 0)) AS seq`,
+  );
   const addVerdict = database.prepare(
     `INSERT INTO verdicts (seq, capture, revision, id, ref, word, reason, score, model, scored_at, recorded_ms)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -93,7 +96,7 @@ export function ledgerRecords(connection: Connection): LedgerRecords {
     }
     const replaced = newestOf.get(number) as Newest | undefined;
     const verdict = makeVerdict({
-      seq: ((lastSeq.get() as { seq: number } | undefined)?.seq ?? 0) + 1,
+      seq: (nextSeq.get() as { seq: number }).seq,
       revision: (replaced?.revision ?? 0) + 1,
       supersedes: replaced?.id ?? null,
     });

@@ -28,9 +28,12 @@ export type Transition = keyof typeof TRANSITIONS;
 export class LedgerError extends Error {
   override readonly name = 'LedgerError';
   readonly alert: Extract<Alert, 'disk-full' | 'ledger-failing'>;
-  constructor(alert: 'disk-full' | 'ledger-failing', message: string, options?: ErrorOptions) {
+  /** The content of the ledger is wrong: trying again does not help, opening it anew does. */
+  readonly damaged: boolean;
+  constructor(alert: LedgerError['alert'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.alert = alert;
+    this.damaged = isDamage(options?.cause);
   }
 }
 

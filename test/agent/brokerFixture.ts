@@ -140,6 +140,7 @@ export const INFO: Info = {
   startedAt: '2026-01-02T03:04:05.678Z',
   model: { name: 'phantom', version: '1', digest: `sha256:${'0'.repeat(64)}` },
   threshold: { rule: { rule: 'fixed', value: 0.5 }, upper: 0.5, lower: null, revision: 1 },
+  ledger: { schemaVersion: 2, rebuiltAt: null, setAside: null },
 };
 
 export interface TestAgent {

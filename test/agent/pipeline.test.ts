@@ -58,6 +58,7 @@ async function through(t: TestContext, meanwhile: (file: string) => void, obstac
     verdictOf: (capture, inspection, place) => makeVerdict(origin, threshold, capture, inspection, place),
     onRecorded: ({ verdict, reason }) => reasons.push(reason ?? verdict),
     onChanged: (name) => again.push(name),
+    onDamage: assert.fail,
     faultPoint: noFault,
     onCondition: (code, message) => code === 'disk-full' && conditions.push(message),
   });

@@ -1,0 +1,30 @@
+/** Whether the ledger's file is sound, asked at every start: a disk may give back something else than was written. */
+import { existsSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+
+export interface Integrity {
+  /** What is wrong, in SQLite's words; null: nothing was found. */
+  readonly damage: string | null;
+  /** False: it took longer than it may, and the rest is unknown. */
+  readonly whole: boolean;
+}
+
+/**
+ * Runs `PRAGMA quick_check` beside this thread; an absent file is sound. Not everything is damage: what cannot be
+ * opened at all is left to whoever opens it next.
+ * @param patience milliseconds; about 2 s of work for each GiB that the system holds in memory.
+ */
+export async function checkIntegrity(path: string, patience: number): Promise<Integrity> {
+  if (!existsSync(path)) return { damage: null, whole: true };
+  const worker = new Worker(new URL('./integrityWorker.ts', import.meta.url), { workerData: path });
+  const { promise, resolve, reject } = Promise.withResolvers<Integrity>();
+  const timer = setTimeout(() => resolve({ damage: null, whole: false }), patience);
+  worker.on('message', (damage: string | null) => resolve({ damage, whole: true }));
+  worker.on('error', reject);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    void worker.terminate();
+  }
+}

@@ -1,0 +1,177 @@
+/** A ledger whose bytes are no longer those that were written: set aside, made anew, and no capture forgotten. */
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type TestContext, test } from 'node:test';
+import { type Ledger, openLedger } from '../../agent/deliver/ledger.ts';
+import type { StoredThreshold } from '../../agent/deliver/ledgerThresholds.ts';
+import { runAgent } from '../support/agent.ts';
+import { startBroker, subscribe } from '../support/broker.ts';
+import { makeTestBundle } from '../support/bundle.ts';
+import { writeCapture } from '../support/images.ts';
+import { capture, verdictOn } from './verdictFixture.ts';
+
+const CAPTURES = 200;
+/** Every fourth waits for the broker. */
+const waits = (i: number) => i % 4 === 0;
+const name = (i: number) => `captures of a whole day/c${i}`;
+const THRESHOLD: StoredThreshold = {
+  threshold: { rule: { rule: 'fixed', value: 0.5 }, upper: 0.5, lower: null, revision: 1 },
+  source: 'mqtt',
+  bundle: 'sha256:0',
+};
+
+function folder(t: TestContext): string {
+  const at = mkdtempSync(path.join(tmpdir(), 'ledger-'));
+  t.after(() => rmSync(at, { recursive: true, force: true }));
+  return at;
+}
+
+/** Writes a ledger of `CAPTURES` verdicts; its file is one without a log. */
+async function filled(state: string): Promise<string> {
+  const ledger = await openLedger(state);
+  ledger.thresholds.write({ revision: THRESHOLD });
+  ledger.recordAll(
+    Array.from({ length: CAPTURES }, (_, i) => {
+      const of = capture(name(i));
+      return { capture: of, contentSha256: 'ab'.repeat(32), makeVerdict: verdictOn(of, 300) };
+    }),
+  );
+  ledger.outbox.acknowledge(Array.from({ length: CAPTURES }, (_, i) => (waits(i) ? 0 : i + 1)));
+  ledger.close();
+  return path.join(state, 'ledger.sqlite');
+}
+
+/** Numbers of captures that are recorded; their ids are those of before, and those that waited still do. */
+function recorded(ledger: Ledger): number[] {
+  const kept = Array.from({ length: CAPTURES }, (_, i) => i).filter((i) =>
+    ledger.isRecorded(capture(name(i))),
+  );
+  const waiting = new Map(ledger.outbox.after(0, 1000).map((w) => [w.seq, w.payload]));
+  for (const i of kept) {
+    const place = { seq: i + 1, revision: 1, supersedes: null };
+    const expected = JSON.stringify(verdictOn(capture(name(i)), 300)(place));
+    if (waits(i)) assert.equal(waiting.get(i + 1), expected);
+  }
+  const { verdicts } = ledger.outbox.size();
+  assert.equal(verdicts, waiting.size);
+  return kept;
+}
+
+test('a file that is no database any more is set aside as it is; captures are judged again with the same ids', async (t) => {
+  const state = folder(t);
+  const file = await filled(state);
+  const rubbish = Buffer.alloc(20_000, 'no database ');
+  writeFileSync(file, rubbish);
+  const before = Math.floor(Date.now() / 1000);
+  const ledger = await openLedger(state);
+  t.after(() => ledger.close());
+  assert.equal(ledger.opening.rebuilt, true);
+  const { setAside, verdicts, damage } = ledger.rebuilt!;
+  assert.match(damage, /not a database/);
+  assert.equal(verdicts, 0);
+  assert.deepEqual(readFileSync(path.join(state, setAside, 'ledger.sqlite')), rubbish);
+  assert.equal(statSync(path.join(state, setAside)).mode & 0o777, 0o700);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.deepEqual(recorded(ledger), []);
+  const again = ledger.record(capture(name(0)), null, verdictOn(capture(name(0)), 300));
+  assert.ok(again!.seq > before, 'numbers go on where none can have been given');
+  assert.equal(again!.id, verdictOn(capture(name(0)))({ seq: 1, revision: 1, supersedes: null }).id);
+  assert.deepEqual(ledger.outbox.gaps(), [{ first: 1, last: again!.seq - 1, verdicts: null }]);
+});
+
+test('what can be read is taken over: verdicts, what waits, the threshold', async (t) => {
+  const state = folder(t);
+  const file = await filled(state);
+  const database = new DatabaseSync(file);
+  const { rootpage, size } = database
+    .prepare(
+      "SELECT rootpage, page_size AS size FROM sqlite_schema, pragma_page_size WHERE name = 'payloads'",
+    )
+    .get() as { rootpage: number; size: number };
+  database.close();
+  const bytes = readFileSync(file);
+  bytes.fill(0xff, (rootpage - 1) * size, rootpage * size);
+  writeFileSync(file, bytes);
+
+  const ledger = await openLedger(state);
+  assert.deepEqual(ledger.rebuilt?.incomplete, ['payloads']);
+  assert.deepEqual(ledger.thresholds.current(), THRESHOLD);
+  const kept = Array.from({ length: CAPTURES }, (_, i) => i).filter((i) => !waits(i));
+  assert.deepEqual(recorded(ledger), kept, 'what waited without its payload is judged again');
+  assert.equal(ledger.record(capture('new'), null, verdictOn(capture('new')))?.seq, CAPTURES + 1);
+  assert.deepEqual(ledger.outbox.gaps(), []);
+  ledger.close();
+
+  const next = await openLedger(state);
+  t.after(() => next.close());
+  assert.equal(next.opening.rebuilt, false, 'the new one is sound');
+  assert.deepEqual(next.rebuilt, ledger.rebuilt, 'and remembers what happened');
+});
+
+test('whatever page is damaged: it opens, nothing is made up, and no number is given twice', async (t) => {
+  const state = folder(t);
+  const file = await filled(state);
+  const sound = `${file}.sound`;
+  copyFileSync(file, sound);
+  const bytes = readFileSync(sound);
+  const pages = bytes.length / 4096;
+  let rebuilt = 0;
+  for (let page = 0; page < pages; page += Math.ceil(pages / 20)) {
+    const damaged = Buffer.from(bytes);
+    damaged.fill(page % 2 === 0 ? 0 : 0xa5, page * 4096 + (page === 0 ? 24 : 0), (page + 1) * 4096);
+    writeFileSync(file, damaged);
+    const ledger = await openLedger(state);
+    if (ledger.opening.rebuilt) rebuilt++;
+    recorded(ledger);
+    const of = capture(`after page ${page}`);
+    assert.ok(ledger.record(of, null, verdictOn(of))!.seq > CAPTURES, `page ${page}`);
+    ledger.close();
+  }
+  assert.ok(rebuilt > 10, `${rebuilt} of ${pages} pages`);
+});
+
+test('the agent says what happened, judges what it has no verdict on, and goes on', {
+  timeout: 60_000,
+}, async (t) => {
+  const at = folder(t);
+  const [watch, state] = [path.join(at, 'captures'), path.join(at, 'state')];
+  const bundle = (await makeTestBundle(at)).path;
+  const broker = await startBroker();
+  const dashboard = await subscribe(broker.url);
+  t.after(async () => {
+    await dashboard.close();
+    await broker.close();
+  });
+  mkdirSync(watch);
+  for (const seed of [1, 2, 3]) await writeCapture(path.join(watch, `${seed}.jpg`), 'smooth', seed);
+  const args = [
+    'run',
+    '--once',
+    '--bundle',
+    bundle,
+    '--watch',
+    watch,
+    '--state',
+    state,
+    '--broker',
+    broker.url,
+  ];
+  assert.equal((await runAgent(args)).code, 0);
+  const ids = () =>
+    dashboard.messages.filter((m) => m.topic.endsWith('/verdict')).map((m) => String(m.payload.id));
+  await dashboard.settle(() => ids().length === 3);
+  const before = ids();
+  writeFileSync(path.join(state, 'ledger.sqlite'), 'rubbish'.repeat(1000));
+  const { code, stdout } = await runAgent(args);
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /"condition":"ledger-rebuilt".*It lies in damaged-\d+T/);
+  await dashboard.settle(() => ids().length === 6);
+  assert.deepEqual(new Set(ids().slice(3)), new Set(before));
+  const info = dashboard.messages.findLast((m) => m.topic.endsWith('/info'))!.payload.ledger;
+  assert.match(JSON.stringify(info), /"rebuiltAt":"20.*"setAside":"damaged-/);
+  const alert = dashboard.messages.find((m) => m.topic.endsWith('/state') && m.payload.state === 'alert');
+  assert.match(JSON.stringify(alert?.payload.alerts), /ledger-rebuilt/);
+});
