@@ -1,20 +1,19 @@
-/** The agent's commands: what each takes, does, prints, and ends with. */
+/**
+ * The agent's commands: what each takes, does, prints, and ends with. What a command runs is loaded when it is called:
+ * `run` would otherwise begin with the decoder and onnxruntime, which only its scoring processes need.
+ */
 import { styleText } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { SETTINGS } from '../config/agent.ts';
 import { ConfigError } from '../config/errors.ts';
 import { readSettings } from '../config/settings.ts';
-import { check } from './check.ts';
 import { imageRef, siteKey } from './deliver/identity.ts';
 import { StateFolderError } from './deliver/lock.ts';
 import { LedgerError } from './deliver/transaction.ts';
-import { describeBundle } from './describe.ts';
 import { type FaultPoint, noFault } from './faultPoints.ts';
-import { BundleError } from './inspect/bundle.ts';
-import { loadInspector } from './inspect/inspect.ts';
+import { BundleError } from './inspect/bundleError.ts';
 import packageJson from './package.json' with { type: 'json' };
-import { run } from './run.ts';
-import { type ScoreLine, scorePaths } from './score.ts';
+import type { ScoreLine } from './score.ts';
 import { sourcesOf, withSettings } from './settingsOptions.ts';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, unscorable: 3, unsent: 4 } as const;
@@ -84,6 +83,7 @@ Every setting, with its environment variable: docs/settings.md.`,
           argument === null ? [environment] : [],
         ),
       );
+      const { run } = await import('./run.ts');
       const { obstacle, unsent } = await run(settings, {
         sources,
         once: options.once === true,
@@ -128,6 +128,8 @@ Examples:
   agent score run/bundle.onnx captures/ --map maps/`,
     )
     .action(async (bundlePath: string, paths: string[], options) => {
+      const { loadInspector } = await import('./inspect/inspect.ts');
+      const { scorePaths } = await import('./score.ts');
       const inspector = await loadInspector({
         bundlePath,
         executionProvider: options.executionProvider,
@@ -158,6 +160,7 @@ function addInspect(program: Command, context: CommandContext): void {
     .addHelpText('after', '\nExample:\n  agent inspect run/bundle.onnx')
     .action(async (bundlePath: string, options) => {
       const { json = false, executionProvider } = options;
+      const { describeBundle } = await import('./describe.ts');
       context.print(await describeBundle(bundlePath, { json, executionProvider }));
     });
 }
@@ -174,6 +177,7 @@ Example:
   agent check --config agent.yaml`,
     )
     .action(async (options: Record<string, string>) => {
+      const { check } = await import('./check.ts');
       for await (const line of check(readSettings(sourcesOf(options, context.environment)))) {
         if (!line.ok) end(EXIT.failed);
         const word = line.ok ? styleText('green', 'ok    ') : styleText('red', 'failed');

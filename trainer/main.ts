@@ -2,7 +2,7 @@
 import { availableParallelism, homedir } from 'node:os';
 import { styleText } from 'node:util';
 import { Command, CommanderError } from 'commander';
-import { BundleError } from '../agent/inspect/bundle.ts';
+import { BundleError } from '../agent/inspect/bundleError.ts';
 import { ConfigError } from '../config/errors.ts';
 import { addBackendCommands } from './backend/commands.ts';
 import { BackendError } from './backend/error.ts';

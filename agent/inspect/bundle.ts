@@ -5,16 +5,12 @@ import path from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type ModelProto, ModelProtoSchema, StringStringEntryProtoSchema } from 'onnx-buf';
 import { MANIFEST_KEY, type Manifest, manifest as manifestSchema } from '../../config/bundle.ts';
+import { BundleError } from './bundleError.ts';
 
 export interface Bundle {
   readonly manifest: Manifest;
   /** The serialised ONNX model, manifest included. */
   readonly model: Uint8Array;
-}
-
-/** A file is no bundle that this agent accepts. */
-export class BundleError extends Error {
-  override readonly name = 'BundleError';
 }
 
 /**

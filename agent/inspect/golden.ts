@@ -1,5 +1,6 @@
 /** Golden samples: proof that this device's execution provider gives the scores that were calibrated. */
-import { type Bundle, BundleError } from './bundle.ts';
+import type { Bundle } from './bundle.ts';
+import { BundleError } from './bundleError.ts';
 import { decode } from './decode.ts';
 import type { Scorer } from './score.ts';
 

@@ -1,6 +1,7 @@
 /** Runs the bundle's graph: pixels -> score, map, reconstruction, and what the bundle measures beside them. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { type Bundle, BundleError } from './bundle.ts';
+import type { Bundle } from './bundle.ts';
+import { BundleError } from './bundleError.ts';
 
 export type ExecutionProvider = 'cpu' | 'cuda';
 

@@ -1,6 +1,7 @@
 /** A scoring process: loads the bundle, then inspects one file after another. Entry point, forked by `process.ts`. */
 import { writeFileSync } from 'node:fs';
-import { BundleError } from '../inspect/bundle.ts';
+import { flushCompileCache } from 'node:module';
+import { BundleError } from '../inspect/bundleError.ts';
 import { type Inspector, loadInspector } from '../inspect/inspect.ts';
 import type { FromScorer, ToScorer } from './messages.ts';
 
@@ -18,6 +19,7 @@ process.on('message', async (message: ToScorer) => {
     try {
       inspector = await loadInspector(message);
       say({ type: 'ready', manifest: inspector.bundle.manifest });
+      flushCompileCache(); // else written at a clean end, and this process is always killed
     } catch (error) {
       say({
         type: 'refused',

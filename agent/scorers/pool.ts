@@ -1,7 +1,7 @@
 /** Scoring processes with deadlines: whatever a file does to one of them, the agent lives and the next file goes on. */
 import type { Logger } from 'pino';
 import type { Manifest } from '../../config/bundle.ts';
-import { BundleError } from '../inspect/bundle.ts';
+import { BundleError } from '../inspect/bundleError.ts';
 import type { Inspection, Limits } from '../inspect/inspection.ts';
 import type { ExecutionProvider } from '../inspect/score.ts';
 import { forkScorer, type ScorerEnd, type ScorerProcess } from './process.ts';

@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import sharp from 'sharp';
-import { BundleError } from '../../agent/inspect/bundle.ts';
+import { BundleError } from '../../agent/inspect/bundleError.ts';
 import { openPool, type Pool, type PoolOptions } from '../../agent/scorers/pool.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { noisyPixels, writeCapture } from '../support/images.ts';
