@@ -16,6 +16,7 @@ export interface Setting<S extends z.ZodType = z.ZodType> {
 const text = z.string();
 const folder = z.string();
 const natural = z.coerce.number().int().min(0);
+const age = z.coerce.number().min(0);
 const positive = z.coerce.number().gt(0);
 const flag = z.union([z.boolean(), z.stringbool()], { error: 'expected true or false' });
 const SCHEMES = ['mqtt', 'mqtts', 'tcp', 'ssl', 'ws', 'wss'];
@@ -138,8 +139,29 @@ export const SETTINGS = {
     'outbox.bytes',
     natural,
     256 * 2 ** 20,
-    'Most space for verdicts that wait for the broker; the oldest are dropped, and the gap is logged.',
+    'Most space for verdicts that wait for the broker; the oldest are dropped, and the gap is announced.',
     { unit: 'bytes' },
+  ),
+  'outbox.age': setting(
+    'outbox.age',
+    age,
+    0,
+    'How long a verdict may wait for the broker, by the clock of this PC; older ones are dropped, and the gap is announced. 0: as long as it takes.',
+    { unit: 'days' },
+  ),
+  'ledger.bytes': setting(
+    'ledger.bytes',
+    natural,
+    2 ** 30,
+    'Beyond this size of the ledger, the oldest verdicts that the broker has are pruned: word, score, id and times stay, the full message goes.',
+    { unit: 'bytes' },
+  ),
+  'ledger.age': setting(
+    'ledger.age',
+    age,
+    365,
+    'Verdicts that the broker has are pruned likewise when they are older. 0: never.',
+    { unit: 'days' },
   ),
   'limits.pixels': setting('limits.pixels', natural, 100_000_000, 'Largest image.', { unit: 'pixels' }),
   'limits.bytes': setting('limits.bytes', natural, 256 * 2 ** 20, 'Largest file.', { unit: 'bytes' }),

@@ -6,7 +6,7 @@ import { manifest } from './bundle.ts';
 import { EVIDENCE } from './evidence.ts';
 import { recipe } from './recipe.ts';
 import { settableRule } from './threshold.ts';
-import { desired, health, info, reported, state } from './topics.ts';
+import { desired, gap, health, info, reported, state } from './topics.ts';
 import { verdict } from './verdict.ts';
 
 const schemas = {
@@ -15,6 +15,7 @@ const schemas = {
   state,
   info,
   health,
+  gap,
   desired,
   reported,
   recipe,

@@ -14,6 +14,7 @@ export interface Topics {
   readonly info: string;
   readonly health: string;
   readonly verdict: string;
+  readonly gap: string;
   readonly desired: string;
   readonly reported: string;
 }
@@ -26,6 +27,7 @@ export function topics(root: string, site: string, device: string): Topics {
     info: `${base}/info`,
     health: `${base}/health`,
     verdict: `${base}/verdict`,
+    gap: `${base}/gap`,
     desired: `${base}/config/desired`,
     reported: `${base}/config/reported`,
   };
@@ -98,6 +100,27 @@ export const health = z.object({
   scorerRestarts: z.int(),
 });
 export type Health = z.infer<typeof health>;
+
+/** Why verdicts do not come. */
+export const GAP_REASONS = {
+  'outbox-bytes': 'More waited for the broker than outbox.bytes allows: the oldest were dropped.',
+  'outbox-age': 'They waited for the broker for longer than outbox.age.',
+  'ledger-rebuilt':
+    'The ledger was damaged: what could not be read is missing, or is judged again with the same id and another seq.',
+} as const;
+
+export type GapReason = keyof typeof GAP_REASONS;
+
+/** `gap`: not retained; numbers that may never come as verdicts. */
+export const gap = z.object({
+  schema: z.literal('plumbline/gap/1'),
+  first: z.int().min(1).describe('The first `seq`; numbers in between may have come.'),
+  last: z.int().min(1),
+  verdicts: z.int().nullable().describe('How many were dropped; null: unknown.'),
+  reason: z.enum(Object.keys(GAP_REASONS) as [GapReason, ...GapReason[]]),
+  at: instant.describe('When they were dropped.'),
+});
+export type Gap = z.infer<typeof gap>;
 
 /** `config/desired`: what an operator wants. */
 export const desired = z.strictObject({

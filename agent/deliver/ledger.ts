@@ -5,8 +5,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { makeFolder } from '../../config/folder.ts';
 import { type FaultPoint, noFault } from '../faultPoints.ts';
 import { checkIntegrity } from './integrity.ts';
+import { type LedgerGaps, ledgerGaps } from './ledgerGaps.ts';
 import { type LedgerOutbox, ledgerOutbox } from './ledgerOutbox.ts';
 import { type LedgerRecords, ledgerRecords } from './ledgerRecords.ts';
+import { type LedgerRetention, ledgerRetention } from './ledgerRetention.ts';
 import { type LedgerThresholds, ledgerThresholds } from './ledgerThresholds.ts';
 import { type LockOptions, lockStateFolder, StateFolderError } from './lock.ts';
 import { finishRebuild, type Rebuilt, rebuild } from './rebuild.ts';
@@ -16,6 +18,8 @@ import { type Connection, isDamage, LedgerError } from './transaction.ts';
 
 export interface Ledger extends LedgerRecords {
   readonly outbox: LedgerOutbox;
+  readonly gaps: LedgerGaps;
+  readonly retention: LedgerRetention;
   readonly thresholds: LedgerThresholds;
   readonly opening: Opening;
   /** How this ledger was last made anew because it was damaged; null: never. */
@@ -68,6 +72,8 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
     return {
       ...ledgerRecords(connection),
       outbox: ledgerOutbox(connection),
+      gaps: ledgerGaps(connection),
+      retention: ledgerRetention(connection),
       thresholds: ledgerThresholds(connection),
       opening,
       rebuilt: rebuiltOf(connection.database),

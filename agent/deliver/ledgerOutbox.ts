@@ -1,4 +1,6 @@
 /** The outbox within the ledger: verdicts that no broker has acknowledged yet. */
+import type { Gap, GapReason } from '../../config/topics.ts';
+import { addGap } from './ledgerGaps.ts';
 import { type Connection, transaction } from './transaction.ts';
 
 export interface Waiting {
@@ -7,11 +9,11 @@ export interface Waiting {
   readonly payload: string;
 }
 
-/** Numbers that may never arrive, from `first` to `last` inclusive: `verdicts` of them, null where nobody can tell. */
-export interface Gap {
-  readonly first: number;
-  readonly last: number;
-  readonly verdicts: number | null;
+/** What may wait, at most. */
+export interface OutboxLimits {
+  readonly bytes: number;
+  /** Milliseconds since 1970: what was recorded before is too old. */
+  readonly before: number;
 }
 
 export interface LedgerOutbox {
@@ -24,12 +26,16 @@ export interface LedgerOutbox {
   /** Verdicts waiting, and their bytes. */
   size(): { readonly verdicts: number; readonly bytes: number };
   /**
-   * When more than `bytes` wait, drops the oldest until nine tenths of that are left, so that a long outage makes few
-   * gaps, and writes the gap down. The newest is always kept. Null when nothing was dropped.
+   * Drops what is too old, and when more than `bytes` wait, the oldest until nine tenths of that are left, so that a
+   * long outage makes few gaps. The newest is always kept. Writes down and returns the gaps.
    */
-  trim(bytes: number): Gap | null;
-  /** Every gap so far. */
-  gaps(): Gap[];
+  trim(limits: OutboxLimits): Gap[];
+}
+
+interface Oldest {
+  readonly seq: number;
+  readonly bytes: number;
+  readonly recorded_ms: number;
 }
 
 export function ledgerOutbox(connection: Connection): LedgerOutbox {
@@ -41,12 +47,12 @@ export function ledgerOutbox(connection: Connection): LedgerOutbox {
   const remove = database.prepare('DELETE FROM outbox WHERE seq = ? RETURNING bytes');
   const mark = database.prepare('UPDATE verdicts SET acknowledged_ms = ? WHERE seq = ?');
   const total = database.prepare('SELECT verdicts, bytes FROM outbox_total');
-  const oldest = database.prepare('SELECT seq, bytes FROM outbox ORDER BY seq');
-  const addGap = database.prepare(
-    "INSERT INTO gaps (first, last, verdicts, reason, dropped_ms) VALUES (?, ?, ?, 'outbox-bytes', ?)",
+  const oldest = database.prepare(
+    'SELECT seq, bytes, recorded_ms FROM outbox JOIN verdicts USING (seq) ORDER BY seq',
   );
-  const gaps = database.prepare('SELECT first, last, verdicts FROM gaps ORDER BY rowid');
-  const size = () => ({ ...(total.get() as { verdicts: number; bytes: number }) });
+  const size = (): ReturnType<LedgerOutbox['size']> => ({
+    ...(total.get() as { verdicts: number; bytes: number }),
+  });
 
   return {
     after: (seq, limit) => after.all(seq, limit) as unknown as Waiting[],
@@ -58,24 +64,33 @@ export function ledgerOutbox(connection: Connection): LedgerOutbox {
       });
     },
     size,
-    trim(limit) {
-      const { verdicts, bytes } = size();
-      if (bytes <= limit) return null;
-      const dropped: number[] = [];
-      let left = bytes;
-      for (const row of oldest.iterate() as Iterable<{ seq: number; bytes: number }>) {
-        if (left <= 0.9 * limit || dropped.length === verdicts - 1) break;
-        dropped.push(row.seq);
-        left -= row.bytes;
-      }
-      if (dropped.length === 0) return null;
-      const gap = { first: dropped[0]!, last: dropped.at(-1)!, verdicts: dropped.length };
-      transaction(connection, 'drop', () => {
-        for (const seq of dropped) remove.get(seq);
-        addGap.run(gap.first, gap.last, gap.verdicts, Date.now());
+    trim(limits) {
+      const byAge = drop('outbox-age', ({ recorded_ms }) => recorded_ms < limits.before);
+      if (size().bytes <= limits.bytes) return byAge;
+      let left = size().bytes;
+      const bySize = drop('outbox-bytes', ({ bytes }) => {
+        if (left <= 0.9 * limits.bytes) return false;
+        left -= bytes;
+        return true;
       });
-      return gap;
+      return [...byAge, ...bySize];
     },
-    gaps: () => (gaps.all() as unknown as Gap[]).map((gap) => ({ ...gap })),
   };
+
+  /** Drops the oldest for as long as `tooMuch`, never the newest. */
+  function drop(reason: GapReason, tooMuch: (row: Oldest) => boolean): Gap[] {
+    const { verdicts } = size();
+    const dropped: number[] = [];
+    for (const row of oldest.iterate() as Iterable<Oldest & Record<string, unknown>>) {
+      if (dropped.length >= verdicts - 1 || !tooMuch(row)) break;
+      dropped.push(row.seq);
+    }
+    const [first] = dropped;
+    const last = dropped.at(-1);
+    if (first === undefined || last === undefined) return [];
+    return transaction(connection, 'drop', () => {
+      for (const seq of dropped) remove.get(seq);
+      return [addGap(database, { first, last, verdicts: dropped.length, reason })];
+    });
+  }
 }

@@ -1,7 +1,7 @@
 /** Sends what waits in the ledger's outbox until the broker has acknowledged it. At least once, never less. */
 import type { Logger } from 'pino';
 import type { FaultPoint } from '../faultPoints.ts';
-import type { Gap, LedgerOutbox, Waiting } from './ledgerOutbox.ts';
+import type { LedgerOutbox, Waiting } from './ledgerOutbox.ts';
 import { sendOrder } from './sendOrder.ts';
 import { DeniedError, PACKET_TOO_LARGE, type Session } from './session.ts';
 import { findSuspect } from './suspect.ts';
@@ -13,10 +13,7 @@ export interface OutboxOptions {
   readonly window: number;
   /** Seconds without any acknowledgement while verdicts are in flight after which `renew` is called. */
   readonly acknowledge: number;
-  /** Most bytes that may wait; beyond it the oldest are dropped. */
-  readonly bytes: number;
   readonly renew: (reason: string) => void;
-  readonly onGap: (gap: Gap) => void;
   readonly faultPoint: FaultPoint;
   /** Called on changes: the broker refuses verdicts, in words; null: it takes them again. */
   readonly onRefused: (message: string | null) => void;
@@ -194,20 +191,8 @@ export function startOutbox(options: OutboxOptions): Outbox {
     }
   }
 
-  function trim(): void {
-    try {
-      const gap = ledger.trim(options.bytes);
-      if (gap !== null) options.onGap(gap);
-    } catch (error) {
-      log.error({ err: error }, 'the outbox cannot be trimmed');
-    }
-  }
-
   return {
-    wake() {
-      trim();
-      pump();
-    },
+    wake: pump,
     attach(next) {
       session = next;
       inFlight.clear();

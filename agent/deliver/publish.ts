@@ -2,13 +2,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { AgentSettings } from '../../config/agent.ts';
-import { type Alert, type Health, type Info, type Reported, topics } from '../../config/topics.ts';
+import {
+  type Alert,
+  GAP_REASONS,
+  type Health,
+  type Info,
+  type Reported,
+  topics,
+} from '../../config/topics.ts';
 import type { FaultPoint } from '../faultPoints.ts';
 import { type Backoff, keepConnected } from './broker.ts';
 import { startEmbeddedBroker } from './embedded.ts';
+import { startGaps } from './gaps.ts';
 import type { Ledger } from './ledger.ts';
 import { startOutbox } from './outbox.ts';
 import { lastWill, startPresence } from './presence.ts';
+import { startRetention } from './retention.ts';
 import { DeniedError, type Message, type Session } from './session.ts';
 
 /** What the ledger and the process itself do not know about the agent's health. */
@@ -78,12 +87,20 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     topic: topic.verdict,
     window: settings['mqtt.window'],
     acknowledge: settings['mqtt.acknowledge'],
-    bytes: settings['outbox.bytes'],
     renew: (reason) => broker.renew(reason),
     onRefused: (message) =>
       message === null ? presence.clear('delivery-refused') : presence.raise('delivery-refused', message),
-    onGap: (gap) => log.error(gap, 'the outbox is full (outbox.bytes): the oldest verdicts will not be sent'),
     faultPoint: options.faultPoint,
+    log,
+  });
+  const gaps = startGaps({ ledger: ledger.gaps, topic: topic.gap, faultPoint: options.faultPoint, log });
+  const retention = startRetention({
+    ledger,
+    settings,
+    onGap: ({ reason, first, last, verdicts }) => {
+      log.error({ reason, first, last, verdicts }, GAP_REASONS[reason]);
+      gaps.wake();
+    },
     log,
   });
   const broker = keepConnected({
@@ -94,6 +111,7 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     onSession(session) {
       presence.announce();
       session.subscribe(topic.desired).catch((error) => unsaid(topic.desired, error));
+      gaps.attach(session);
       outbox.attach(session);
     },
     onMessage: (_, payload) => options.onDesired(payload),
@@ -115,13 +133,17 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
   return {
     embeddedUrl: embedded?.url ?? null,
     connected: () => broker.session() !== null,
-    wake: outbox.wake,
+    wake() {
+      retention.recorded();
+      outbox.wake();
+    },
     ready: presence.ready,
     raise: presence.raise,
     clear: presence.clear,
     infoChanged: presence.infoChanged,
     report: presence.report,
     async stop(patience = PATIENCE) {
+      retention.close();
       await outbox.stop(patience);
       const last = presence.stopping();
       const session = broker.session();

@@ -1,5 +1,6 @@
 /** Reads a damaged ledger row by row, and writes down again what makes sense. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { addGap } from './ledgerGaps.ts';
 import { isDamage } from './transaction.ts';
 
 export interface TakenOver {
@@ -120,11 +121,7 @@ function jump(target: DatabaseSync, first: number): void {
   const last = Math.max(newest, Math.floor(Date.now() / 1000));
   target.prepare("DELETE FROM sqlite_sequence WHERE name = 'verdicts'").run();
   target.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('verdicts', ?)").run(last);
-  target
-    .prepare(
-      "INSERT INTO gaps (first, last, verdicts, reason, dropped_ms) VALUES (?, ?, NULL, 'ledger-rebuilt', ?)",
-    )
-    .run(first, last, Date.now());
+  addGap(target, { first, last, verdicts: null, reason: 'ledger-rebuilt' });
 }
 
 /** A payload belongs to its row: damage may have exchanged one for another. */

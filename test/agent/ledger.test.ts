@@ -114,15 +114,18 @@ test('an outbox beyond its bytes drops the oldest, writes the gap down, and keep
     })),
   );
   const { bytes } = ledger.outbox.size();
-  assert.equal(ledger.outbox.trim(bytes), null);
-  const gap = ledger.outbox.trim(bytes / 2);
-  assert.equal(gap?.first, 1);
-  assert.equal(gap.verdicts, gap.last);
-  assert.deepEqual(ledger.outbox.gaps(), [gap]);
+  const before = Number.NEGATIVE_INFINITY;
+  assert.deepEqual(ledger.outbox.trim({ bytes, before }), []);
+  const [gap] = ledger.outbox.trim({ bytes: bytes / 2, before });
+  assert.deepEqual([gap?.first, gap?.verdicts, gap?.reason], [1, gap?.last, 'outbox-bytes']);
+  assert.deepEqual(
+    ledger.gaps.unannounced().map((one) => one.gap),
+    [gap],
+  );
   assert.ok(ledger.outbox.size().bytes <= 0.45 * bytes);
-  assert.equal(ledger.outbox.after(0, 1)[0]?.seq, gap.last + 1);
+  assert.equal(ledger.outbox.after(0, 1)[0]?.seq, gap!.last + 1);
   assert.equal(ledger.counts().pass, 20);
-  ledger.outbox.trim(0);
+  ledger.outbox.trim({ bytes: 0, before });
   assert.deepEqual(
     ledger.outbox.after(0, 10).map((w) => w.seq),
     [20],

@@ -49,7 +49,8 @@ test('captures, verdicts, what waits and what was dropped are the same after a m
   );
   const bytes = waiting.reduce((sum, { payload }) => sum + Buffer.byteLength(payload), 0);
   assert.deepEqual(ledger.outbox.size(), { verdicts: 2, bytes });
-  assert.deepEqual(ledger.outbox.gaps(), [{ first: 2, last: 2, verdicts: 1 }]);
+  const gap = { first: 2, last: 2, verdicts: 1, reason: 'outbox-bytes', at: new Date(3000).toISOString() };
+  assert.deepEqual(ledger.gaps.unannounced(), [{ number: 1, gap: { schema: 'plumbline/gap/1', ...gap } }]);
   assert.equal(ledger.counts().pass, 4);
   assert.equal(ledger.record(capture('c5'), null, verdictOn(capture('c5')))?.seq, 5);
   ledger.outbox.acknowledge([3, 4, 5]);
