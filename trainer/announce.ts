@@ -7,6 +7,7 @@ import { type Console, duration, percent } from './console.ts';
 import type { Gathered } from './data/gather.ts';
 import type { LoadedFolder } from './data/load.ts';
 import type { Split } from './data/split.ts';
+import { describeBits, describeSizes, significantBitsOf } from './data/stored.ts';
 import type { OpenedEncoder } from './encoders/open.ts';
 import type { Compute, Metrics, Tuning, UsedExamples, Weighting } from './metrics.ts';
 import type { LayerSummary } from './models/summary.ts';
@@ -27,14 +28,16 @@ export function tellImages(
   console: Console,
   folder: string,
   { images, refused }: LoadedFolder,
-  sizes: string,
+  input: Recipe['input'],
 ): void {
   console.say(`images: ${images.length} in ${folder}, ${refused.length} refused`);
   for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
     console.say(`  refused ${JSON.stringify(name).slice(1, -1)}: ${reason}, ${message}`);
   if (refused.length > REFUSED_SHOWN)
     console.say(`  and ${refused.length - REFUSED_SHOWN} more, all named in metrics.json`);
-  console.say(`sizes: ${sizes}`);
+  console.say(`sizes: ${describeSizes(images, input)}`);
+  const bits = significantBitsOf(images);
+  if (bits !== null) console.say(`  !! ${describeBits(bits)}`);
 }
 
 export function tellSplit(

@@ -51,6 +51,8 @@ export interface Metrics extends EvaluationMetrics {
     readonly duplicates: number;
     /** As stored, `width x height`, by area. */
     readonly sizes: { readonly smallest: string; readonly median: string; readonly largest: string } | null;
+    /** Of images stored with 16 bits a channel, all with values of so few that they look nearly black; null: none such. */
+    readonly significantBits: number | null;
     readonly train: number;
     readonly validation: number;
     readonly calibration: number;

@@ -38,10 +38,13 @@ export function runFiles(folder: string) {
 
 /**
  * Makes the folder, unless a run is in it: a run is continued when asked for, never overwritten.
- * @returns the record of the run to continue, or null.
+ * @returns the record of the run to continue, or null; and the folders that were made.
  * @throws TrainerError when a run is there and was not asked for, or the other way round, or nothing can be written.
  */
-export async function openRunFolder(folder: string, resume: boolean): Promise<RunRecord | null> {
+export async function openRunFolder(
+  folder: string,
+  resume: boolean,
+): Promise<{ readonly before: RunRecord | null; readonly made: readonly string[] }> {
   const files = runFiles(folder);
   if (resume) {
     const text = await readFile(files.record, 'utf8').catch((cause) => {
@@ -55,7 +58,7 @@ export async function openRunFolder(folder: string, resume: boolean): Promise<Ru
       throw new TrainerError(
         `The run in ${folder} was begun by another release of the trainer (run.json has format ${record.format}, this one writes ${FORMAT}). Start again with another --out.`,
       );
-    return record;
+    return { before: record, made: [] };
   }
   for (const file of Object.values(files))
     if (await exists(file))
@@ -63,15 +66,15 @@ export async function openRunFolder(folder: string, resume: boolean): Promise<Ru
         `${folder} holds a run already (${path.basename(file)}). Continue it with --resume, choose another --out, or delete the folder: a run is never overwritten.`,
       );
   try {
-    await makeFolder(folder);
+    const made = await makeFolder(folder);
     await access(folder, constants.W_OK);
+    return { before: null, made };
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new TrainerError(`The folder ${folder} cannot be written (${code}). Choose another --out.`, {
       cause,
     });
   }
-  return null;
 }
 
 type Settings = Pick<RunRecord, 'recipe' | 'seed'>;

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { writeBundle } from '../agent/inspect/bundle.ts';
 import { loadInspector } from '../agent/inspect/inspect.ts';
+import { removeEmpty } from '../config/folder.ts';
 import type { Recipe } from '../config/recipe.ts';
 import { writeAtomically } from '../convert/files.ts';
 import * as announce from './announce.ts';
@@ -10,9 +11,10 @@ import { type Calibration, calibrate, EXECUTION, requireTuning } from './calibra
 import type { Console } from './console.ts';
 import { requireVoices } from './data/examples.ts';
 import { type Gathered, type GivenLabels, gatherSamples } from './data/gather.ts';
-import { describeSizes, LIMITS, type LoadedFolder, loadSamples, requireImages } from './data/load.ts';
+import { LIMITS, type LoadedFolder, loadSamples, requireImages } from './data/load.ts';
 import type { Label, Sample } from './data/sample.ts';
 import { describeSplit, type Split, splitImages } from './data/split.ts';
+import { significantBitsOf, sizesOf } from './data/stored.ts';
 import { describeTrials } from './defects/smallest.ts';
 import { type FoldOptions, tryFolds } from './defects/try-folds.ts';
 import type { Trials } from './defects/types.ts';
@@ -33,6 +35,7 @@ import {
   FORMAT,
   fingerprintOf,
   openRunFolder,
+  type RunRecord,
   requireSameBackend,
   requireSameRun,
   runFiles,
@@ -65,14 +68,23 @@ export interface RunOptions extends PipSurroundings {
 }
 
 /**
- * Find images -> split -> train -> calibrate -> evaluate -> report.
+ * Find images -> split -> train -> calibrate -> evaluate -> report. A run that is refused leaves no empty folder behind.
  * @throws TrainerError, ConfigError, BackendError, EncoderError or BundleError, saying what was expected, what came,
  * what to do.
  * @throws InterruptedError when it is stopped before there is anything to keep.
  */
 export async function runTrainer(options: RunOptions, console: Console): Promise<Metrics> {
+  const { before, made } = await openRunFolder(options.out, options.resume);
+  try {
+    return await runFrom(before, options, console);
+  } catch (error) {
+    await removeEmpty(made);
+    throw error;
+  }
+}
+
+async function runFrom(before: RunRecord | null, options: RunOptions, console: Console): Promise<Metrics> {
   const files = runFiles(options.out);
-  const before = await openRunFolder(options.out, options.resume);
   const recipe = await options.recipe(before?.recipe ?? null);
   const seed = options.seed ?? before?.seed ?? 1;
   if (before !== null) requireSameRun(before, { recipe, seed });
@@ -81,7 +93,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   const found = await gatherSamples(options.folder, options.labelled, recipe, seed);
   announce.tellSources(console, found);
   const loaded = await readImages(found.train, 'reading images', options, recipe, console);
-  announce.tellImages(console, options.folder, loaded, describeSizes(loaded.images, recipe.input));
+  announce.tellImages(console, options.folder, loaded, recipe.input);
   requireImages(options.folder, loaded);
   const split = splitImages(loaded.images, recipe, seed);
   const examples = await takeExamples(options, loaded.images, found, recipe, console);
@@ -158,7 +170,6 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
   // Opened as a device opens it: this proves the digest and the golden samples of the file as written.
   const inspector = await loadInspector({ bundlePath: files.bundle, limits: LIMITS, ...EXECUTION });
   try {
-    const { stop } = options;
     const tested = gathered.test.length > 0;
     const evaluation = tested
       ? await evaluateLabelled(
@@ -167,8 +178,7 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
           {
             reference: await describeTraining(split, calibration, recipe, options, console),
             gap: null,
-            seed,
-            stop,
+            ...{ seed, stop: options.stop },
           },
           console,
         )
@@ -185,7 +195,8 @@ export async function runTrainer(options: RunOptions, console: Console): Promise
         folder: options.folder,
         found: loaded.images.length + loaded.refused.length,
         refusedFiles: loaded.refused,
-        sizes: sizesOf(loaded),
+        sizes: sizesOf(loaded.images),
+        significantBits: significantBitsOf(loaded.images),
       },
       model,
       training,
@@ -285,10 +296,4 @@ async function describeTraining(
     input.mask,
     { signal: stop, onImage: bar.onImage },
   ).finally(bar.end);
-}
-
-function sizesOf({ images }: LoadedFolder): Metrics['data']['sizes'] {
-  const byArea = images.toSorted((a, b) => a.width * a.height - b.width * b.height);
-  const say = (at: number) => `${byArea.at(at)!.width} x ${byArea.at(at)!.height}`;
-  return byArea.length === 0 ? null : { smallest: say(0), median: say(byArea.length >> 1), largest: say(-1) };
 }

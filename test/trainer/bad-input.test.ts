@@ -93,6 +93,7 @@ test('16 bits a channel work, are said to be scaled to 8, and count as the same 
     ended.stdout,
     /24 of 24 images are stored with more than 8 bits a channel; they are scaled to 8\./,
   );
+  assert.doesNotMatch(ended.stdout, /nearly black/);
   const [deep, flat] = await scoresOf(
     data,
     await readFile(path.join(data, '0.png')),
@@ -100,6 +101,40 @@ test('16 bits a channel work, are said to be scaled to 8, and count as the same 
   );
   // Resized before it is brought to 8 bits: up to a grey level apart.
   assert.ok(Math.abs(deep! / flat! - 1) < 0.01, `${deep} against ${flat}`);
+});
+
+test('data of 12 bits in files of 16 trains with a warning that says what to do', async () => {
+  const data = await make('twelve');
+  for (let i = 0; i < COUNT; i++) {
+    const values = Uint16Array.from(wavePixels(i), (value) => value * 16 + 15);
+    await sharp(values, { raw: { width: SIDE, height: SIDE, channels: 3 } })
+      .toColourspace('rgb16')
+      .png()
+      .toFile(path.join(data, `${i}.png`));
+  }
+  const ended = await fit(data);
+  assert.equal(ended.code, 0, ended.stderr);
+  const said =
+    /The images stored with 16 bits a channel use 12 of them: they are seen nearly black, in 16 of 256 grey levels, .*all values times 16,/;
+  assert.match(ended.stdout, said);
+  assert.match(await readFile(path.join(outOf('twelve'), 'report.html'), 'utf8'), said);
+});
+
+test('one picture saved 24 times with loss is refused as near copies, and leaves no folder', async () => {
+  const data = await make('again');
+  for (let i = 0; i < COUNT; i++)
+    await wave(1)
+      .jpeg({ quality: 40 + 2 * i })
+      .toFile(path.join(data, `${i}.jpg`));
+  const out = path.join(folder, 'runs', 'deep', 'down', 'again');
+  const ended = await run('trainer', ['fit', data, '--out', out, ...SMALL, '--epochs=1']);
+  await refused(
+    ended,
+    out,
+    1,
+    /The 24 images form only 1 group of images that belong together \(near copies/,
+  );
+  await assert.rejects(stat(path.dirname(out)), { code: 'ENOENT' });
 });
 
 test('one channel among three works, is said, and counts as its grey in three channels', async () => {

@@ -126,6 +126,30 @@ test('a device before one scene: its pictures are alike and no copies, but one s
   assert.equal(new Set(nearCopies(scene.map(() => scene[0]!))).size, 1, 'all the same: copies');
 });
 
+test('one picture saved again and again, compressed, scaled and brightened, is one picture', async () => {
+  const drawn = await drawPhantom(3);
+  const saved = await Promise.all(
+    Array.from({ length: 30 }, (_, i) => {
+      if (i % 3 === 0)
+        return sharp(drawn)
+          .jpeg({ quality: 30 + 2 * i })
+          .toBuffer();
+      if (i % 3 === 1)
+        return sharp(drawn)
+          .resize(200 + 4 * i)
+          .webp({ quality: 60 })
+          .toBuffer();
+      return sharp(drawn)
+        .linear(0.85 + 0.005 * i, 2)
+        .jpeg({ quality: 85 })
+        .toBuffer();
+    }),
+  );
+  const thumbnails = await Promise.all(saved.map(async (bytes) => thumbnailOf(await decodePicture(bytes))));
+  assert.equal(new Set(thumbnails.map((values) => values.join())).size, 30, 'a case that tells');
+  assert.deepEqual(new Set(nearCopies(thumbnails)), new Set([0]));
+});
+
 test('groups that are given go before near copies; too many images are not compared, and that is said', () => {
   const same = new Uint8Array(1024).map((_, i) => i % 256);
   const image = (group: string | null) => ({ sample: { group }, thumbnail: same });

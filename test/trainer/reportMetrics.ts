@@ -99,6 +99,7 @@ export function fitMetrics(sample: Sample): Metrics {
       found: 500,
       refused: 1,
       refusedFiles: [{ name: `${NASTY}${'long'.repeat(60)}.png`, reason: 'corrupt', message: NASTY }],
+      significantBits: null,
       duplicates: 2,
       sizes: { smallest: '512 x 512', median: '1024 x 1024', largest: '3000 x 2000' },
       train: 300,

@@ -29,7 +29,7 @@ function image(
   const thumbnail = Uint8Array.from({ length: 1024 }, () => 256 * uniform());
   const sample = { name, path: name, group, read: async () => new Uint8Array() };
   const size = { width: 8, height: 8, pixels: new Uint8Array(192), plainPng: null };
-  const stored = { grey: false, deeperThan8Bits: false };
+  const stored = { grey: false, brightest: null };
   return { sample, name, ...keys, thumbnail, ...size, stored };
 }
 

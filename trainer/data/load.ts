@@ -32,7 +32,11 @@ export interface LoadedImage {
   /** Bytes of the file where it is a PNG of 8-bit grey and `pixels` are what it stores, unchanged; else null. */
   readonly plainPng: number | null;
   /** Of its first page, as stored. */
-  readonly stored: { readonly grey: boolean; readonly deeperThan8Bits: boolean };
+  readonly stored: {
+    readonly grey: boolean;
+    /** Largest value of the picture in its upper 8 bits, where it is stored with more than 8 bits a channel; else null. */
+    readonly brightest: number | null;
+  };
 }
 
 export interface RefusedImage {
@@ -92,29 +96,6 @@ export function requireImages(where: string, { images, refused }: LoadedFolder):
   );
 }
 
-/** What differs between the images as stored, in size, channels and depth, and what becomes of it. */
-export function describeSizes(images: readonly LoadedImage[], spec: Preprocessing): string {
-  const grey = images.filter(({ stored }) => stored.grey).length;
-  const deep = images.filter(({ stored }) => stored.deeperThan8Bits).length;
-  const become = spec.channels === 1 ? 'all are made grey' : 'grey is repeated to three channels';
-  const are = (count: number) => `${count} of ${images.length} images ${count === 1 ? 'is' : 'are'}`;
-  return [
-    sizesOf(images, spec),
-    ...(grey > 0 && grey < images.length ? [`${are(grey)} grey, the others in colour; ${become}.`] : []),
-    ...(deep > 0 ? [`${are(deep)} stored with more than 8 bits a channel; they are scaled to 8.`] : []),
-  ].join(' ');
-}
-
-function sizesOf(images: readonly LoadedImage[], spec: Preprocessing): string {
-  const byArea = images.toSorted((a, b) => a.width * a.height - b.width * b.height);
-  const say = (image: LoadedImage) => `${image.width} x ${image.height}`;
-  const count = new Set(images.map(say)).size;
-  const [smallest, largest] = [byArea[0], byArea.at(-1)];
-  if (smallest === undefined || largest === undefined) return 'No images.';
-  if (count === 1) return `All images have ${say(smallest)} pixels.`;
-  return `${count} different sizes, ${say(smallest)} to ${say(largest)} pixels; each is brought to ${spec.width} x ${spec.height} (fit: ${spec.fit}).`;
-}
-
 /** Mean of each channel over all images and frames, 0 to 1. */
 export function meanColour(images: readonly LoadedImage[], channels: number): number[] {
   const sums = new Array<number>(channels).fill(0);
@@ -145,7 +126,10 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
       height,
       pixels,
       plainPng: known?.plainPng ? bytes.length : null,
-      stored: { grey: space === 'b-w' || space === 'grey16', deeperThan8Bits: depth !== 'uchar' },
+      stored: {
+        grey: space === 'b-w' || space === 'grey16',
+        brightest: depth === 'uchar' ? null : picture.data.reduce((most, value) => Math.max(most, value), 0),
+      },
     };
   } catch (error) {
     if (!(error instanceof UnscorableError)) throw error;

@@ -126,7 +126,7 @@ function requireGroups(groups: number, images: number, duplicates: number): void
   if (groups >= FEWEST || images < FEWEST) return; // too few images are told as such
   const copies = duplicates > 0 ? `, beside ${duplicates} exact copies` : '';
   throw new TrainerError(
-    `The ${images} images form only ${groups} group${groups === 1 ? '' : 's'} of images that belong together (near copies, or the same patient)${copies}; a run needs at least ${FEWEST} that differ, and a good model ${ADVISED}. Give a folder with more different good images.`,
+    `The ${images} images form only ${groups} group${groups === 1 ? '' : 's'} of images that belong together (near copies, or the same patient)${copies}; a run needs at least ${FEWEST} that differ, and a good model ${ADVISED}. Give a folder with more different good images; where each is a capture of its own, let --group-by say so from their names.`,
   );
 }
 

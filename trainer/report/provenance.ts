@@ -1,6 +1,7 @@
 /** How the figures came about: everything needed to get them again. */
 import { duration } from '../console.ts';
 import type { RefusedImage } from '../data/load.ts';
+import { describeBits } from '../data/stored.ts';
 import type { EvaluationMetrics, Metrics } from '../metrics.ts';
 import { type Html, html } from './html.ts';
 import { counted, short, size } from './numbers.ts';
@@ -57,6 +58,7 @@ function trainingFacts({ data, backend, training, recipe }: Metrics): Html {
           'Sizes as stored',
           `${data.sizes.smallest} (smallest), ${data.sizes.median} (median), ${data.sizes.largest} (largest)`,
         ),
+    data.significantBits === null ? null : fact('Bits as stored', describeBits(data.significantBits)),
     fact('Data digest', html`<code>${data.digest}</code>`),
     fact(
       'Training',
