@@ -41,7 +41,17 @@ const detector = z
           .describe('Standard deviation of the noise added to standardised features in training.'),
       })
       .describe('What a small denoising autoencoder cannot redraw.'),
-    z.strictObject({ kind: z.literal('gaussian') }).describe('Every feature for itself.'),
+    z
+      .strictObject({
+        kind: z.literal('gaussian'),
+        above: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(1)
+          .describe('How much it counts that a feature is above its mean; below, it counts 1.'),
+      })
+      .describe('Every feature for itself.'),
     z
       .strictObject({ kind: z.literal('mahalanobis') })
       .describe('With the covariance of Ledoit and Wolf 2004.'),

@@ -1,7 +1,7 @@
 /** One entry for each kind of detector. */
 import { type AutoencoderOptions, fitAutoencoder } from './autoencoder.ts';
 import type { Detector, FitDetector, FitDetectorOptions, Losses } from './detector.ts';
-import { fitGaussian } from './gaussian.ts';
+import { fitGaussian, type GaussianOptions } from './gaussian.ts';
 import { fitKnn, type KnnOptions } from './knn.ts';
 import { fitMahalanobis } from './mahalanobis.ts';
 import type { Matrix } from './matrix.ts';
@@ -9,9 +9,9 @@ import { fitPca, type PcaOptions } from './pca.ts';
 
 export type DetectorOptions =
   | AutoencoderOptions
+  | GaussianOptions
   | PcaOptions
   | KnnOptions
-  | { readonly kind: 'gaussian' }
   | { readonly kind: 'mahalanobis' };
 
 type Kind = DetectorOptions['kind'];

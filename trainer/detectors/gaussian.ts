@@ -3,9 +3,19 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Detector, FitDetector } from './detector.ts';
 import { standardOf } from './standardise.ts';
 
-/** Euclidean norm of the standardised features. Nothing is cut off: few features, and far is far. */
-export const fitGaussian: FitDetector<{ readonly kind: 'gaussian' }> = async function* (
+export interface GaussianOptions {
+  readonly kind: 'gaussian';
+  /** Factor of what lies above the mean, 0 to 1. */
+  readonly above: number;
+}
+
+/**
+ * Euclidean norm of the standardised features, those above zero times `above`. Nothing is cut off: few features, and
+ * far is far.
+ */
+export const fitGaussian: FitDetector<GaussianOptions> = async function* (
   features,
+  { above },
 ): AsyncGenerator<never, Detector, void> {
   const { mean, deviation } = standardOf(features);
   return {
@@ -14,7 +24,8 @@ export const fitGaussian: FitDetector<{ readonly kind: 'gaussian' }> = async fun
     description: `gaussian ${features.columns}`,
     score: (x) => {
       const z = tf.div(tf.sub(x, tf.tensor1d(mean)), tf.tensor1d(deviation));
-      return tf.sqrt(tf.sum(tf.square(z), 1));
+      const weighted = tf.minimum(z, tf.mul(z, above)); // z where it is below zero, as `above` is at most 1
+      return tf.sqrt(tf.sum(tf.square(weighted), 1));
     },
   };
 };
