@@ -10,6 +10,8 @@ export interface BenchContext {
   only: readonly string[];
   /** How much is measured: what the benchmark says by default, or what the command line asks for. */
   counts: Readonly<Record<string, number>>;
+  /** What was asked for of the benchmark's `choices`; a flag is "". */
+  choices: Readonly<Record<string, string>>;
   /** Writes progress, to standard error. */
   report: (text: string) => void;
 }
@@ -34,6 +36,8 @@ export interface Bench {
   parts?: readonly string[];
   /** Options `--name NUMBER` that it has, with their defaults. */
   counts?: Readonly<Record<string, number>>;
+  /** Options `--name VALUE`, or flags `--name`, that it has beside counts. */
+  choices?: Readonly<Record<string, 'value' | 'flag'>>;
   /** @throws MissingPrerequisite when this machine cannot run it. */
   run(context: BenchContext): Promise<Table[]>;
 }

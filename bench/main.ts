@@ -1,4 +1,4 @@
-/** `npm run bench [-- name... [--only part]... [--COUNT number]... [--json]]`: every figure that the documents quote, each by one command. */
+/** `npm run bench [-- name... [--only part]... [--COUNT number]... [--CHOICE value]... [--json]]`: every figure that the documents quote, each by one command. */
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism, cpus, homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -32,6 +32,7 @@ const BENCHES: readonly Bench[] = [
 ];
 
 const COUNTS = new Set(BENCHES.flatMap(({ counts = {} }) => Object.keys(counts)));
+const CHOICES = new Map(BENCHES.flatMap(({ choices = {} }) => Object.entries(choices)));
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -39,9 +40,15 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean' },
     only: { type: 'string', multiple: true },
     ...Object.fromEntries([...COUNTS].map((name) => [name, { type: 'string' } as const])),
+    ...Object.fromEntries(
+      [...CHOICES].map(([name, kind]) => [name, { type: kind === 'flag' ? 'boolean' : 'string' } as const]),
+    ),
   },
 });
-process.exitCode = await main(positionals, values.only ?? [], values.json === true, countsOf(values));
+process.exitCode = await main(positionals, values.only ?? [], values.json === true, {
+  counts: countsOf(values),
+  choices: choicesOf(values),
+});
 
 /** What was asked for beside names, as numbers. */
 function countsOf(given: Readonly<Record<string, unknown>>): Record<string, number> {
@@ -50,11 +57,20 @@ function countsOf(given: Readonly<Record<string, unknown>>): Record<string, numb
   );
 }
 
+/** What was asked for beside names and counts; a flag is "". */
+function choicesOf(given: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    [...CHOICES.keys()].flatMap((name) =>
+      given[name] === undefined ? [] : [[name, given[name] === true ? '' : String(given[name])]],
+    ),
+  );
+}
+
 async function main(
   names: readonly string[],
   only: readonly string[],
   json: boolean,
-  asked: Readonly<Record<string, number>>,
+  asked: Pick<BenchContext, 'counts' | 'choices'>,
 ): Promise<number> {
   const unknown = names.find((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown !== undefined) {
@@ -76,7 +92,7 @@ async function main(
     process.stderr.write(`--only ${strange}: ${there}.\n`);
     return 2;
   }
-  const strayCount = Object.entries(asked).find(
+  const strayCount = Object.entries(asked.counts).find(
     ([name, value]) => !(value > 0) || !chosen.some(({ counts = {} }) => name in counts),
   );
   if (strayCount !== undefined) {
@@ -85,12 +101,19 @@ async function main(
     process.stderr.write(`--${name} ${value}: ${why}.\n`);
     return 2;
   }
+  const strayChoice = Object.keys(asked.choices).find(
+    (name) => !chosen.some(({ choices = {} }) => name in choices),
+  );
+  if (strayChoice !== undefined) {
+    process.stderr.write(`--${strayChoice}: nothing that was chosen has this option.\n`);
+    return 2;
+  }
   const context: BenchContext = {
     cache: fileURLToPath(new URL('.cache', import.meta.url)),
     backends: cacheFolder(process.env, homedir()),
     environment: process.env,
     only,
-    counts: asked,
+    ...asked,
     report: (text) => process.stderr.write(text),
   };
   await mkdir(context.cache, { recursive: true });

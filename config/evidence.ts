@@ -49,6 +49,12 @@ export const EVIDENCE = {
     sentence: 'edges and lines unlike the good ones{place}: further off than {good}',
     advice: LOOK,
   },
+  'encoder-unlike': {
+    meaning:
+      'Shapes and structures in the middle, as a pretrained encoder sees them, are unlike those of good images.',
+    sentence: 'shapes and structures unlike the good ones: further off than {good}',
+    advice: 'Check that the right subject is in view, whole and from the usual side.',
+  },
   'voice-unlike': {
     meaning: 'Another part of what is looked at, named in the sentence, is unlike that of good images.',
     sentence: '{name}: unlike the good ones, further off than {good}',

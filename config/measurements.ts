@@ -25,6 +25,7 @@ const VOICES: ReadonlyMap<string, KnownVoice> = new Map<string, KnownVoice>([
   ['sharpness', { code: 'sharpness-unlike', placed: false, subject: 'too little detail' }],
   ['texture-foreground', { code: 'texture-unlike', placed: true, subject: 'texture' }],
   ['texture-centre', { code: 'texture-centre-unlike', placed: false, subject: 'texture-centre' }],
+  ['encoder', { code: 'encoder-unlike', placed: false, subject: 'encoder' }],
   ['energy', { code: 'energy-unlike', placed: true, subject: 'energy' }],
 ]);
 

@@ -91,6 +91,15 @@ const voice = z.discriminatedUnion('voice', [
   z
     .strictObject({ voice: z.literal('energy'), detector })
     .describe('Log oriented energy of a Gabor pyramid; with colour where the images have it.'),
+  z
+    .strictObject({
+      voice: z.literal('encoder'),
+      tap: z.string().optional().describe('Layer whose output is looked at; default: the last one.'),
+      detector,
+    })
+    .describe(
+      'What model.encoder makes of the middle of the foreground: mean and deviation of each feature over all places.',
+    ),
 ]);
 
 export const model = z.discriminatedUnion('kind', [
@@ -168,6 +177,17 @@ export const model = z.discriminatedUnion('kind', [
     .strictObject({
       kind: z.literal('voices'),
       voices: z.array(voice).min(1).max(16),
+      encoder: z
+        .string()
+        .optional()
+        .describe(
+          'Name of a pretrained encoder (see `trainer encoder list`), or path of a TensorFlow.js model or ONNX file; brings the voices of encoderVoices.',
+        ),
+      encoderVoices: z
+        .array(voice)
+        .max(16)
+        .default([])
+        .describe('Voices that are added where model.encoder is set.'),
     })
     .describe('Several features, each with a detector; their robust z are summed up to one score.'),
 ]);

@@ -8,7 +8,7 @@ import type { Gathered } from './data/gather.ts';
 import type { LoadedFolder } from './data/load.ts';
 import type { Split } from './data/split.ts';
 import { describeBits, describeSizes, significantBitsOf } from './data/stored.ts';
-import type { OpenedEncoder } from './encoders/open.ts';
+import type { OpenedEncoder, OpenedNetwork } from './encoders/open.ts';
 import type { Compute, Metrics, Tuning, UsedExamples, Weighting } from './metrics.ts';
 import type { LayerSummary } from './models/summary.ts';
 import { conclude, headline } from './report/conclusion.ts';
@@ -103,10 +103,19 @@ export function tellWeights(console: Console, { weights, before, after, higher, 
   );
 }
 
-export function tellEncoder(console: Console, { origin, tap, notes, outputShape }: OpenedEncoder): void {
-  console.say(`encoder: ${origin.name}, tap ${tap} (${outputShape.join(' x ')}), frozen; ${origin.licence}`);
+export function tellEncoder(console: Console, opened: OpenedEncoder | OpenedNetwork): void {
+  const { origin, notes } = opened;
+  const tap = 'tap' in opened ? `, tap ${opened.tap} (${opened.outputShape.join(' x ')})` : '';
+  console.say(`encoder: ${origin.name}${tap}, frozen; ${origin.licence}`);
   console.say(`  weights from ${origin.source}, SHA-256 ${origin.sha256}`);
   for (const note of notes) console.say(`  ${note}`);
+}
+
+/** `milliseconds` of one image on one thread. */
+export function tellEncoderCost(console: Console, milliseconds: number, images: number): void {
+  console.say(
+    `  costs ${milliseconds.toFixed(1)} ms an image on one thread, here and on the device; features of ${images} images take at most ${duration((images * milliseconds) / 1000)}`,
+  );
 }
 
 /** A line at every quarter of a download. */

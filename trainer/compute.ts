@@ -23,7 +23,8 @@ export async function countMultiplyAdds(graph: Uint8Array, input: Recipe['input'
   return nodes.reduce((sum, node) => sum + (COST[node.type]?.(node) ?? 0), 0);
 }
 
-async function measureMilliseconds(graph: Uint8Array, input: Recipe['input']): Promise<number> {
+/** Median of one image at a time, on one thread. */
+export async function measureMilliseconds(graph: Uint8Array, input: Recipe['input']): Promise<number> {
   const session = await InferenceSession.create(graph, {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,

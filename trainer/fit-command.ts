@@ -82,6 +82,7 @@ Examples:
   trainer fit good/
   trainer fit good/ --recipe fundus --out run-1 --epochs 100 --seed 7
   trainer fit good/ --examples poor/
+  trainer fit good/ --encoder efficientnet-lite2
   trainer fit good/ --mask 0,92%,40%,8%
   trainer fit good/ --good more/good --bad blurred=more/blurred --bad dark=more/dark --out run-2
   trainer fit brain/ --recipe brain-mri --encoder resnet50.onnx --epochs 100

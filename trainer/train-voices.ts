@@ -1,23 +1,27 @@
 /** From good images to the graph of voices: features, detectors, export; once more for every fold without it. */
 import type { Recipe } from '../config/recipe.ts';
+import { trace } from '../convert/trace.ts';
 import * as announce from './announce.ts';
 import type { EpochRecord } from './checkpoint.ts';
-import { measureCompute } from './compute.ts';
+import { measureCompute, measureMilliseconds } from './compute.ts';
 import type { Console } from './console.ts';
 import { divideIntoFolds } from './data/folds.ts';
 import { STEPS } from './detectors/autoencoder.ts';
+import { type OpenedNetwork, openNetwork } from './encoders/open.ts';
 import { timedBar } from './evaluation/progress.ts';
 import type { Weighting } from './metrics.ts';
 import type { LayerSummary } from './models/summary.ts';
 import type { Trained, TrainOptions } from './train.ts';
+import { featuresOf } from './voices/composed.ts';
 import { type DescribedImages, type DescribedVoice, describeImages } from './voices/describe.ts';
 import { exportVoices, scoreImages } from './voices/export.ts';
 import { type CrossFitted, type FittedVoices, fitVoices } from './voices/fit.ts';
 import { MAP } from './voices/map.ts';
-import type { VoicesModel } from './voices/names.ts';
-import { runTraced } from './voices/run-traced.ts';
+import { type VoicesModel, voicesOf } from './voices/names.ts';
+import { IMAGE, runTraced } from './voices/run-traced.ts';
 import { findSiblings } from './voices/siblings.ts';
 import { STATISTICS } from './voices/statistics.ts';
+import { EDGE, makeViews } from './voices/views.ts';
 import { rankExamples, weighVoices } from './voices/weights.ts';
 import { watchTraining } from './watch-training.ts';
 
@@ -26,9 +30,10 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
   const { seed, split, threads, stop } = options;
   const recipe = options.recipe as Recipe & { readonly model: VoicesModel };
   const images = split.train;
+  const network = await openThrough(recipe, options, console);
   const looking = timedBar(console, 'looking at images', images.length);
   const run = { threads, signal: stop, onImage: looking.onImage };
-  const described = await describeImages(recipe, images, seed, run).finally(looking.end);
+  const described = await describeImages({ ...recipe, network }, images, seed, run).finally(looking.end);
 
   const siblings = await findSiblings(spread(described));
   const { folds, groups } = divideIntoFolds(
@@ -86,9 +91,31 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
       images: folds[k]!.map((i) => images[i]!),
     })),
     model: { parameters, layers, compute },
-    encoder: null,
+    encoder: network?.origin ?? null,
     measurements: { voices: fitted.all.voices.map(({ name }) => name), statistics: STATISTICS },
   };
+}
+
+/** The encoder of the recipe, and what it costs, told before the work begins; null: the recipe has none. */
+async function openThrough(
+  { model, input }: Recipe & { readonly model: VoicesModel },
+  { split, surroundings }: TrainOptions,
+  console: Console,
+): Promise<OpenedNetwork | null> {
+  if (model.encoder === undefined) return null;
+  const network = await openNetwork(model.encoder, EDGE, surroundings);
+  announce.tellEncoder(console, network);
+  const through = voicesOf(model).filter(({ voice }) => voice === 'encoder');
+  const graph = trace(
+    (image) => {
+      const views = makeViews(image!, true);
+      const features = through.map((voice) => featuresOf(voice, network).describe(views, []));
+      return Object.fromEntries(features.map((tensor, i) => [`features${i}`, tensor]));
+    },
+    [IMAGE],
+  );
+  announce.tellEncoderCost(console, await measureMilliseconds(graph, input), split.train.length);
+  return network;
 }
 
 /** Poor examples as seen by the fit to all good images, against these as seen by fits that did not see them. */
@@ -114,7 +141,7 @@ function spread({ voices }: DescribedImages): readonly Float32Array[] {
 }
 
 const trained = ({ model }: { readonly model: VoicesModel }): number =>
-  model.voices.filter(({ detector }) => detector.kind === 'autoencoder').length;
+  voicesOf(model).filter(({ detector }) => detector.kind === 'autoencoder').length;
 
 const stepsOf = (recipe: Recipe & { readonly model: VoicesModel }): number =>
   trained(recipe) * recipe.epochs * STEPS;

@@ -8,6 +8,7 @@ import type { Detector, FitDetectorOptions } from '../../trainer/detectors/detec
 import { type DetectorOptions, fitDetector } from '../../trainer/detectors/fit.ts';
 import { type Matrix, matrixOf } from '../../trainer/detectors/matrix.ts';
 import { oneCycle } from '../../trainer/detectors/one-cycle.ts';
+import { makeSketch } from '../../trainer/detectors/sketch.ts';
 import { randomFor } from '../../trainer/random.ts';
 import { fuse, robustScaleOf } from '../../trainer/voices/fusion.ts';
 
@@ -127,6 +128,22 @@ test('every detector: what is good scores lower than what breaks the pattern; eq
     const other = await fit(matrixOf(rows), kind, { ...OPTIONS, seed: 2 });
     assert.notDeepEqual(scores(other.detector, fresh), good);
   }
+});
+
+test('mahalanobis: of many features a sketch, which keeps distances and is the same in the graph', async () => {
+  const rows = rowsOf(60, 700).map((row) => row.map((v, i) => (v - 3 * i) / (1 + i)));
+  const sketch = makeSketch(700, 64, randomFor(1, 'sketch'));
+  const { data } = sketch.applyMatrix(matrixOf(rows));
+  const inGraph = sketch.apply(tf.tensor2d(matrixOf(rows).data, [60, 700])).dataSync();
+  assert.equal(data.length, 60 * 64);
+  for (const [i, value] of inGraph.entries()) assert.ok(Math.abs(value - data[i]!) < 1e-4);
+  const length = (values: Float32Array) => values.reduce((sum, v) => sum + v * v, 0);
+  const shares = rows.map((row, i) => length(data.subarray(64 * i, 64 * (i + 1))) / length(row));
+  close(mean(shares), 1, 0.2);
+  const { detector } = await fit(matrixOf(rows), { kind: 'mahalanobis' });
+  assert.deepEqual([detector.features, detector.parameters], [700, 512 * 512 + 2 * 700]);
+  const odd = rows.slice(0, 5).map((row) => row.map((v, i) => (i % 10 === 0 ? v + 4 : v)));
+  assert.ok(Math.min(...scores(detector, odd)) > Math.max(...scores(detector, rows)));
 });
 
 test('the rate rises from a 25th to its highest and falls to next to nothing', () => {

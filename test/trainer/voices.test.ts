@@ -4,6 +4,7 @@ import test from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { randomFor } from '../../trainer/random.ts';
+import { encoder } from '../../trainer/voices/encoder.ts';
 import { energy, logEnergyCells } from '../../trainer/voices/energy.ts';
 import { fitLocalModel } from '../../trainer/voices/map.ts';
 import { sharpness } from '../../trainer/voices/sharpness.ts';
@@ -123,6 +124,29 @@ test('sharpness falls by blur, at the finest scale most; energy of grey has 384 
   assert.ok(sharp[0]! - soft[0]! > sharp[2]! - soft[2]!);
   assert.deepEqual(energy.describe(makeViews(draw(noisy), false), []).shape, [1, 384]);
   assert.deepEqual(energy.describe(makeViews(draw(noisy), true), []).shape, [1, 960]);
+});
+
+test('encoder: mean and deviation of each feature over the central 70 % of the foreground', () => {
+  // A ramp over the box, which is 160 x 200: its middle goes from 15 to 85 % of what is stretched.
+  const picture = draw((x, y) => (x >= 40 && x < 200 && y >= 20 && y < 220 ? 40 + (x - 40) : 3));
+  const views = makeViews(picture, true);
+  const difference = tf.max(tf.abs(tf.sub(views.foregroundAt(VIEW, 1), views.foreground))).dataSync()[0]!;
+  within(difference, 0, 1e-6);
+  const network = {
+    ...{ origin: { name: '', source: '', licence: '', sha256: '' }, taps: ['a', 'b'], notes: [] },
+    run: (images: tf.Tensor, taps: readonly string[]) => {
+      assert.deepEqual([images.shape, taps], [[1, EDGE, EDGE, 3], ['b']]);
+      return [tf.concat([images, tf.mul(images, 3)], 3) as tf.Tensor4D];
+    },
+  };
+  const features = encoder(network, undefined).describe(views, []).dataSync();
+  assert.equal(features.length, 12);
+  for (const c of [0, 1, 2]) {
+    within(features[c]!, 0.5, 0.01);
+    within(features[3 + c]!, 1.5, 0.03);
+    within(features[6 + c]!, 0.7 / 0.98 / Math.sqrt(12), 0.005);
+    within(features[9 + c]!, (3 * 0.7) / 0.98 / Math.sqrt(12), 0.015);
+  }
 });
 
 test('statistics are what their names say', () => {

@@ -65,6 +65,38 @@ export async function openEncoder(encoder: string, options: OpenEncoderOptions):
   };
 }
 
+/** An encoder through which any images are seen. */
+export interface OpenedNetwork extends Pick<Network, 'origin' | 'taps'> {
+  /** As of `OpenedEncoder`. */
+  readonly notes: readonly string[];
+  /**
+   * `Images` of three channels, or grey -> output at each tap, float32 `[N, h, w, c]`; plain TensorFlow.js.
+   * @throws EncoderError when it has no such tap.
+   */
+  readonly run: (images: Images, taps: readonly string[]) => tf.Tensor4D[];
+}
+
+/**
+ * As `openEncoder`, for images of `side` x `side` pixels that are made within a graph.
+ * @throws EncoderError that says what is wrong and what to do.
+ */
+export async function openNetwork(
+  encoder: string,
+  side: number,
+  surroundings: InstallSurroundings,
+): Promise<OpenedNetwork> {
+  const network = await loadNetwork(encoder, surroundings);
+  const { origin, taps } = network;
+  return {
+    ...{ origin, taps },
+    notes: notesOf(network, { width: side, height: side }),
+    run: (images, wanted) => {
+      checkTaps(origin.name, wanted, taps);
+      return runNetwork(network, images, wanted);
+    },
+  };
+}
+
 /**
  * The taps of a recipe's perceptual residual: `Images` -> float32 `[N, h, w, c]` at each tap, frames counted as images
  * of their own; gradients flow through it.
@@ -111,7 +143,7 @@ function inputSize(
   return taken ? given : input;
 }
 
-function notesOf(network: Network, input: { width: number; height: number; channels: number }): string[] {
+function notesOf(network: Network, input: { width: number; height: number }): string[] {
   const size = inputSize(network, input);
   const resized = size.width !== input.width || size.height !== input.height;
   const scaling = `input scaling ${network.scaling}: ${SCALINGS[network.scaling]}`;

@@ -1,7 +1,7 @@
 /** Refuses models that cannot be built for their input, or that could not but copy it. */
 import { ConfigError } from '../../config/errors.ts';
 import type { Model, Recipe } from '../../config/recipe.ts';
-import { nameOfVoice, type VoicesModel } from '../voices/names.ts';
+import { nameOfVoice, type VoicesModel, voicesOf } from '../voices/names.ts';
 import { EDGE } from '../voices/views.ts';
 import { pooledSizes } from './blocks.ts';
 import { type ConvolutionalModel, poolOf, smallestMap } from './conv.ts';
@@ -39,7 +39,7 @@ export function checkDense({ input, model }: Recipe): void {
 
 /** @throws ConfigError with what to change. */
 export function checkVoices({ input, model, split, residual, loss }: Recipe): void {
-  const { voices } = model as VoicesModel;
+  const { voices, encoder, encoderVoices } = model as VoicesModel;
   if (split.folds === undefined)
     throw new ConfigError('Voices are calibrated by cross-validation. Use --set split.folds=5.');
   if (residual !== 'squared' || loss !== undefined)
@@ -50,10 +50,18 @@ export function checkVoices({ input, model, split, residual, loss }: Recipe): vo
     throw new ConfigError(
       `Voices look at ${EDGE} x ${EDGE} pixels in RGB, the input has ${input.width} x ${input.height} and ${input.channels} channels. Use --set input.width=${EDGE} --set input.height=${EDGE} --set input.channels=3.`,
     );
-  const names = voices.map(nameOfVoice);
+  const names = voicesOf(model as VoicesModel).map(nameOfVoice);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new ConfigError(`model.voices has ${twice} twice. Leave one of them out, or change its view.`);
+  if (encoder === undefined && voices.some(({ voice }) => voice === 'encoder'))
+    throw new ConfigError(
+      'model.voices has a voice that sees through an encoder, but there is none: set model.encoder, or give --encoder.',
+    );
+  if (encoder !== undefined && ![...voices, ...encoderVoices].some(({ voice }) => voice === 'encoder'))
+    throw new ConfigError(
+      `No voice sees through the encoder ${encoder}. Give model.encoderVoices such as [{"voice":"encoder","detector":{"kind":"mahalanobis"}}].`,
+    );
 }
 
 /** For a bottleneck of so many numbers that it need not leave out anything. */

@@ -1,11 +1,14 @@
 /** The features of each voice of a recipe. */
+import type { OpenedNetwork } from '../encoders/open.ts';
+import { encoder } from './encoder.ts';
 import { energy } from './energy.ts';
 import type { VoiceRecipe } from './names.ts';
 import { sharpness } from './sharpness.ts';
 import { texture } from './texture.ts';
 import type { VoiceFeatures } from './voice.ts';
 
-export function featuresOf(voice: VoiceRecipe): VoiceFeatures {
+/** `network`: required by voices that see through one; `checkVoices` refuses a recipe that has such a voice and none. */
+export function featuresOf(voice: VoiceRecipe, network: OpenedNetwork | null): VoiceFeatures {
   switch (voice.voice) {
     case 'sharpness':
       return sharpness;
@@ -15,5 +18,7 @@ export function featuresOf(voice: VoiceRecipe): VoiceFeatures {
       const { view, threshold } = voice;
       return texture((views) => (view === 'centre' ? views.centre : views.foregroundGrey), threshold);
     }
+    case 'encoder':
+      return encoder(network!, voice.tap);
   }
 }

@@ -1,11 +1,12 @@
 /** Looks at all images once: the features of every voice, which all later fitting starts from. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { DetectorOptions } from '../detectors/fit.ts';
+import type { OpenedNetwork } from '../encoders/open.ts';
 import type { Picture } from '../features.ts';
 import { randomFor, shuffled } from '../random.ts';
 import { featuresOf } from './composed.ts';
 import { logEnergyCells } from './energy.ts';
-import { nameOfVoice, type VoicesModel } from './names.ts';
+import { nameOfVoice, type VoicesModel, voicesOf } from './names.ts';
 import { type RunOptions, runTraced } from './run-traced.ts';
 import { makeViews, type Views } from './views.ts';
 
@@ -34,15 +35,15 @@ const COLOURFUL = 0.02;
 
 /** @throws InterruptedError when it is stopped. */
 export async function describeImages(
-  { model }: { readonly model: VoicesModel },
+  { model, network }: { readonly model: VoicesModel; readonly network: OpenedNetwork | null },
   pictures: readonly Picture[],
   seed: number,
   run: RunOptions,
 ): Promise<DescribedImages> {
   const silent = { ...run, onImage: () => {} };
-  const composed = model.voices.map((voice) => ({
+  const composed = voicesOf(model).map((voice) => ({
     ...{ name: nameOfVoice(voice), detector: voice.detector },
-    ...featuresOf(voice),
+    ...featuresOf(voice, network),
   }));
   const measuring = shuffled(pictures, randomFor(seed, 'measure')).slice(0, MEASURED);
   const measured = await measure(composed, measuring, silent);

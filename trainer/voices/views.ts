@@ -27,6 +27,8 @@ export interface Views {
   readonly mask: tf.Tensor3D;
   /** The box, its 1st to 99th percentile stretched to 0..1: `[N, channels, 128, 128]`, channels 3 or, grey, 1. */
   readonly foreground: tf.Tensor4D;
+  /** As `foreground`, the central `share` of the box at `side` x `side` pixels: `[N, channels, side, side]`. */
+  readonly foregroundAt: (side: number, share: number) => tf.Tensor4D;
   /** Mean of the foreground's channels, `[N, 128, 128]`. */
   readonly foregroundGrey: tf.Tensor3D;
   /** The central 70 %, about the square within a round fundus, as it is: `[N, 128, 128]`. */
@@ -46,19 +48,35 @@ export function makeViews(pixels: tf.Tensor, colour: boolean): Views {
   const grey = tf.div(sum, 3 * 255) as tf.Tensor3D;
   const { box, mask } = findForeground(sum);
   const source = colour ? image : tf.expandDims<tf.Tensor4D>(grey, 1);
-  const foreground = stretch(crop(source, box));
+  const view = crop(source, box, VIEW);
+  const levels = levelsOf(view);
+  const foreground = stretch(view, levels);
   const matrix = tf.expandDims<tf.Tensor3D>(cropMatrix(CENTRE, EDGE, VIEW), 0);
   return {
     ...{ image, grey, box, mask, foreground },
+    foregroundAt: (side, share) => stretch(crop(source, centreOfBox(box, share), side), levels),
     foregroundGrey: tf.mean<tf.Tensor3D>(foreground, 1),
     centre: tf.matMul(tf.matMul(matrix, grey), matrix, false, true),
   };
 }
 
-function crop(images: tf.Tensor4D, { top, bottom, left, right }: Box): tf.Tensor4D {
-  const rows = tf.expandDims<tf.Tensor4D>(cropMatrices(top, bottom, EDGE, VIEW), 1);
-  const columns = tf.expandDims<tf.Tensor4D>(cropMatrices(left, right, EDGE, VIEW), 1);
+function crop(images: tf.Tensor4D, { top, bottom, left, right }: Box, side: number): tf.Tensor4D {
+  const rows = tf.expandDims<tf.Tensor4D>(cropMatrices(top, bottom, EDGE, side), 1);
+  const columns = tf.expandDims<tf.Tensor4D>(cropMatrices(left, right, EDGE, side), 1);
   return tf.matMul(tf.matMul(rows, images), columns, false, true);
+}
+
+/** Rounded to whole pixels. */
+function centreOfBox({ top, bottom, left, right }: Box, share: number): Box {
+  const inset = (from: tf.Tensor1D, to: tf.Tensor1D) =>
+    tf.floor(tf.add(tf.mul(tf.sub(to, from), (1 - share) / 2), 0.5));
+  const [rows, columns] = [inset(top, bottom), inset(left, right)];
+  return {
+    top: tf.add(top, rows),
+    bottom: tf.sub(bottom, rows),
+    left: tf.add(left, columns),
+    right: tf.sub(right, columns),
+  };
 }
 
 /** Brighter than this share of the 99th percentile, and than this grey, is foreground. */
@@ -107,11 +125,21 @@ const COUNT = (VIEW / 2) ** 2;
 /** Pixels from which on a view counts as having a foreground. */
 const FEWEST = 50;
 
+/** What becomes 0, and how much above it becomes 1: `[N, 1, 1, 1]`. */
+interface Levels {
+  readonly low: tf.Tensor;
+  readonly range: tf.Tensor;
+}
+
+function stretch(view: tf.Tensor4D, { low, range }: Levels): tf.Tensor4D {
+  return tf.clipByValue(tf.div(tf.sub(view, low), range), 0, 1);
+}
+
 /**
  * Percentiles of what is not black, on the grey view reduced by two. Counts and ranks are no whole numbers: what
  * changes a pixel a little changes them a little.
  */
-function stretch(view: tf.Tensor4D): tf.Tensor4D {
+function levelsOf(view: tf.Tensor4D): Levels {
   const grey = tf.expandDims<tf.Tensor4D>(tf.mean(view, 1), 3);
   const flat = tf.reshape(tf.avgPool(grey, 2, 2, 'valid'), [-1, COUNT]);
   const seen = tf.clipByValue(tf.div(tf.sub(flat, BRIGHT.least - 0.001), 0.002), 0, 1);
@@ -126,6 +154,5 @@ function stretch(view: tf.Tensor4D): tf.Tensor4D {
     return tf.reshape(tf.sum(tf.mul(ordered, weight), 1), [-1, 1, 1, 1]);
   };
   const [high, low] = [at(STRETCH.tail), at(1 - STRETCH.tail)];
-  const range = tf.maximum(tf.sub(high, low), STRETCH.least);
-  return tf.clipByValue(tf.div(tf.sub(view, low), range), 0, 1);
+  return { low, range: tf.maximum(tf.sub(high, low), STRETCH.least) };
 }
