@@ -20,3 +20,13 @@ export function sameCapture(a: Capture, b: Capture): boolean {
     a.kind === b.kind
   );
 }
+
+/** 9999-12-31T23:59:59.999Z, the last instant that ISO 8601 writes with four digits; milliseconds since 1970. */
+const LAST_INSTANT = 253_402_300_799_999n;
+
+/** A modification time as ISO 8601. File systems hold times that no calendar does; those become the nearest that can be written. */
+export function instantOf(nanoseconds: bigint): string {
+  const milliseconds = nanoseconds / 1_000_000n;
+  const writable = milliseconds < 0n ? 0n : milliseconds > LAST_INSTANT ? LAST_INSTANT : milliseconds;
+  return new Date(Number(writable)).toISOString();
+}

@@ -12,6 +12,7 @@ import { StateFolderError } from './deliver/lock.ts';
 import { LedgerError } from './deliver/transaction.ts';
 import { type FaultPoint, noFault } from './faultPoints.ts';
 import { BundleError } from './inspect/bundleError.ts';
+import { addLedger } from './ledger/commands.ts';
 import packageJson from './package.json' with { type: 'json' };
 import type { ScoreLine } from './score.ts';
 import { sourcesOf, withSettings } from './settingsOptions.ts';
@@ -49,6 +50,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
   addScore(program, context, end);
   addInspect(program, context);
   addCheck(program, context, end);
+  addLedger(program, context, end);
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;

@@ -3,11 +3,13 @@ import { type Command, Option } from 'commander';
 import { SETTINGS, type Setting, type SettingKey } from '../config/agent.ts';
 import type { SettingSources } from '../config/settings.ts';
 
-/** Adds `--config` and an option for every setting that is no secret. */
-export function withSettings(command: Command): Command {
+const ALL = Object.keys(SETTINGS) as SettingKey[];
+
+/** Adds `--config` and an option for each of `keys` that is no secret. */
+export function withSettings(command: Command, keys: readonly SettingKey[] = ALL): Command {
   command.option('--config <file>', 'settings file, JSON or YAML');
   command.optionsGroup('Settings:');
-  for (const setting of Object.values(SETTINGS) as Setting[])
+  for (const setting of keys.map((key): Setting => SETTINGS[key]))
     if (setting.argument !== null) command.addOption(optionOf(setting, setting.argument));
   return command;
 }

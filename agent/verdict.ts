@@ -2,7 +2,7 @@
 import type { Manifest } from '../config/bundle.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Verdict } from '../config/verdict.ts';
-import type { Capture } from './capture.ts';
+import { type Capture, instantOf } from './capture.ts';
 import { imageRef, verdictId } from './deliver/identity.ts';
 import type { Place } from './deliver/ledgerRecords.ts';
 import type { Inspection } from './inspect/inspection.ts';
@@ -63,18 +63,8 @@ export function makeVerdict(
       revision: threshold.revision,
     },
     model: { name: manifest.name, version: manifest.version, digest: manifest.digest },
-    capturedAt: instant(capture.modifiedNanoseconds),
+    capturedAt: instantOf(capture.modifiedNanoseconds),
     scoredAt: new Date().toISOString(),
     milliseconds: scored ? inspection.milliseconds : { decode: null, score: null },
   };
-}
-
-/** 9999-12-31T23:59:59.999Z, the last instant that ISO 8601 writes with four digits; milliseconds since 1970. */
-const LAST_INSTANT = 253_402_300_799_999n;
-
-/** File systems hold times that no calendar does; those become the nearest that can be written. */
-function instant(nanoseconds: bigint): string {
-  const milliseconds = nanoseconds / 1_000_000n;
-  const writable = milliseconds < 0n ? 0n : milliseconds > LAST_INSTANT ? LAST_INSTANT : milliseconds;
-  return new Date(Number(writable)).toISOString();
 }

@@ -1,0 +1,203 @@
+/** `agent ledger verify`: the agent's promise, held against the folder and the ledger as they are. */
+import { existsSync } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import path from 'node:path';
+import type { AgentSettings } from '../../config/agent.ts';
+import type { Verdict } from '../../config/verdict.ts';
+import type { Capture } from '../capture.ts';
+import { siteKey, verdictId } from '../deliver/identity.ts';
+import { ignoreMatcher } from '../ingest/ignore.ts';
+import { captureAt, isImageName } from '../ingest/look.ts';
+import { sweep } from '../ingest/sweep.ts';
+import type { LedgerReader } from './reader.ts';
+
+export interface Proof {
+  readonly what: string;
+  readonly ok: boolean;
+  /** What was counted, or what is wrong and what to do. */
+  readonly said: string;
+}
+
+/** So many names or numbers are told of what is wrong. */
+const TOLD = 5;
+
+type VerifySettings = Pick<AgentSettings, 'watch.path' | 'watch.ignore' | 'watch.settle' | 'state.path'>;
+
+/** Proves one thing after the other; what does not hold does not stop the next. */
+export async function* verify(reader: LedgerReader, settings: VerifySettings): AsyncGenerator<Proof> {
+  yield soundness(reader);
+  yield numbers(reader);
+  yield delivery(reader);
+  yield messages(reader);
+  yield identities(reader, settings['state.path']);
+  yield await files(reader, settings);
+}
+
+function soundness({ database }: LedgerReader): Proof {
+  const [said] = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {});
+  const loose = database.prepare('PRAGMA foreign_key_check').all().length;
+  const ok = said === 'ok' && loose === 0;
+  const wrong = `${said}, ${loose} rows belong to nothing. Restart the agent: it sets a damaged ledger aside`;
+  return { what: 'ledger', ok, said: ok ? 'sound' : wrong };
+}
+
+function numbers(reader: LedgerReader): Proof {
+  const missing = reader.database
+    .prepare(
+      `SELECT before + 1 AS first, seq - 1 AS last FROM
+         (SELECT seq, lag(seq, 1, 0) OVER (ORDER BY seq) AS before FROM verdicts)
+       WHERE seq > before + 1
+         AND NOT EXISTS (SELECT 1 FROM gaps WHERE gaps.first <= before + 1 AND gaps.last >= seq - 1)`,
+    )
+    .all();
+  const { n, captures } = reader.database
+    .prepare('SELECT count(*) AS n, count(DISTINCT capture) AS captures FROM verdicts')
+    .get() as { n: number; captures: number };
+  const unjudged = count(
+    reader,
+    'SELECT count(*) AS n FROM captures WHERE capture NOT IN (SELECT capture FROM verdicts)',
+  );
+  const torn = count(
+    reader,
+    'SELECT count(*) AS n FROM (SELECT 1 FROM verdicts GROUP BY capture HAVING count(*) <> max(revision) OR min(revision) <> 1)',
+  );
+  if (missing.length + unjudged + torn === 0)
+    return { what: 'records', ok: true, said: `${captures} captures, ${n} verdicts, no number is missing` };
+  const ranges = missing
+    .slice(0, TOLD)
+    .map(({ first, last }) => (first === last ? first : `${first}-${last}`));
+  const said = [
+    ...(missing.length === 0 ? [] : [`numbers without a verdict or a gap: ${ranges.join(', ')}`]),
+    ...(unjudged === 0 ? [] : [`${unjudged} captures without a verdict`]),
+    ...(torn === 0 ? [] : [`${torn} captures of which a revision is missing`]),
+  ];
+  return { what: 'records', ok: false, said: said.join('; ') };
+}
+
+function delivery(reader: LedgerReader): Proof {
+  const by = Object.fromEntries(
+    reader.database
+      .prepare(
+        `SELECT CASE WHEN acknowledged_ms IS NOT NULL THEN iif(waits, 'both', 'acknowledged')
+           WHEN waits THEN 'waiting' WHEN gone THEN 'dropped' ELSE 'lost' END AS state, count(*) AS n
+         FROM (SELECT acknowledged_ms, EXISTS (SELECT 1 FROM outbox WHERE outbox.seq = verdicts.seq) AS waits,
+           EXISTS (SELECT 1 FROM gaps WHERE verdicts.seq BETWEEN first AND last) AS gone FROM verdicts)
+         GROUP BY state`,
+      )
+      .all()
+      .map(({ state, n }) => [state as string, n as number]),
+  );
+  const { acknowledged = 0, waiting = 0, dropped = 0, both = 0, lost = 0 } = by;
+  const told = `${acknowledged} acknowledged by the broker, ${waiting} waiting`;
+  const gaps = dropped === 0 ? '' : `, ${dropped} dropped with an announced gap (outbox.bytes, outbox.age)`;
+  if (both + lost === 0) return { what: 'delivery', ok: true, said: told + gaps };
+  const wrong = `${lost} neither acknowledged nor waiting, ${both} acknowledged and waiting all the same`;
+  return { what: 'delivery', ok: false, said: `${told}${gaps}; ${wrong}` };
+}
+
+/** What waits is what was recorded. */
+function messages(reader: LedgerReader): Proof {
+  const rows = reader.database.prepare(
+    'SELECT seq, id, ref, word, payload FROM outbox JOIN verdicts USING (seq) LEFT JOIN payloads USING (seq)',
+  );
+  const wrong: unknown[] = [];
+  let waiting = 0;
+  for (const { seq, id, ref, word, payload } of rows.iterate()) {
+    waiting++;
+    const verdict = parsed(payload);
+    const same =
+      verdict?.seq === seq && verdict?.id === id && verdict?.image.ref === ref && verdict?.verdict === word;
+    if (!same) wrong.push(seq);
+  }
+  const said =
+    wrong.length === 0 ? `${waiting} wait, each as it was recorded` : `not as recorded: ${some(wrong)}`;
+  return { what: 'messages', ok: wrong.length === 0, said };
+}
+
+/** Ids follow from captures, so that a subscriber knows a repeat, even after the ledger was lost. */
+function identities(reader: LedgerReader, stateFolder: string): Proof {
+  if (!existsSync(path.join(stateFolder, 'site.key')))
+    return { what: 'ids', ok: false, said: 'site.key is missing. Restore it from a backup' };
+  const key = siteKey(stateFolder);
+  const rows = reader.database.prepare(
+    `SELECT seq, id, revision, name, size, modified_ns, kind, payload ->> '$.device' AS device
+     FROM payloads JOIN verdicts USING (seq) JOIN captures USING (capture)`,
+  );
+  rows.setReadBigInts(true);
+  const wrong: unknown[] = [];
+  let checked = 0;
+  for (const row of rows.iterate()) {
+    checked++;
+    const capture: Capture = {
+      name: row.name as string,
+      size: Number(row.size),
+      modifiedNanoseconds: row.modified_ns as bigint,
+      kind: row.kind as Capture['kind'],
+    };
+    if (verdictId(key, row.device as string, capture, Number(row.revision)) !== row.id) wrong.push(row.seq);
+  }
+  const said = wrong.length === 0 ? `${checked} follow from their captures` : `do not: ${some(wrong)}`;
+  return { what: 'ids', ok: wrong.length === 0, said };
+}
+
+async function files(reader: LedgerReader, settings: VerifySettings): Promise<Proof> {
+  const folder = settings['watch.path'];
+  const recorded = reader.database.prepare(
+    'SELECT count(*) AS n FROM captures WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ?',
+  );
+  const settled = BigInt(Math.round((Date.now() - settings['watch.settle'] * 1000) * 1e6));
+  const missing: string[] = [];
+  let found = 0;
+  let unsettled = 0;
+  const swept = await sweep({
+    folder,
+    from: '',
+    ignored: ignoreMatcher(settings['watch.ignore']),
+    wantsFolder: isImageName,
+    stopped: () => false,
+    onName: async (name) => {
+      const capture = await captureAt(folder, name);
+      if (capture === null) return isFolder(path.join(folder, name));
+      found++;
+      const { size, modifiedNanoseconds, kind } = capture;
+      if ((recorded.get(name, size, modifiedNanoseconds, kind) as { n: number }).n === 1) return false;
+      if (modifiedNanoseconds > settled) unsettled++;
+      else missing.push(name);
+      return false;
+    },
+  });
+  const unreadable = swept.missing ?? swept.unreadable;
+  if (unreadable !== null)
+    return { what: 'folder', ok: false, said: `${folder} cannot be read as a whole (${unreadable})` };
+  const young = unsettled === 0 ? '' : `, ${unsettled} just written`;
+  if (missing.length === 0)
+    return { what: 'folder', ok: true, said: `${found - unsettled} files, each has one record${young}` };
+  return {
+    what: 'folder',
+    ok: false,
+    said: `${missing.length} of ${found} files have no verdict yet${young}: ${some(missing)}. They wait for the agent: let it run, and verify again`,
+  };
+}
+
+async function isFolder(file: string): Promise<boolean> {
+  return lstat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+function count(reader: LedgerReader, sql: string): number {
+  return (reader.database.prepare(sql).get() as { n: number }).n;
+}
+
+function parsed(payload: unknown): Verdict | null {
+  try {
+    return JSON.parse(String(payload)) as Verdict;
+  } catch {
+    return null;
+  }
+}
+
+function some(what: readonly unknown[]): string {
+  return `${what.slice(0, TOLD).join(', ')}${what.length > TOLD ? ', ...' : ''}`;
+}
