@@ -9,7 +9,7 @@ import { drawPhantom } from '../test/demo/phantoms.ts';
 import { startAgent } from '../test/support/agent.ts';
 import { startBroker, subscribe } from '../test/support/broker.ts';
 import type { Bench, Table } from './bench.ts';
-import { median } from './table.ts';
+import { median, quantile } from './table.ts';
 import { trainFundus } from './trained.ts';
 
 const CAPTURES = 60;
@@ -121,8 +121,4 @@ async function write(file: string, content: Buffer, way: (typeof WAYS)[number]):
   await handle.close();
   if (target !== file) await rename(target, file);
   return performance.now();
-}
-
-function quantile(values: readonly number[], q: number): number {
-  return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]!;
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { cacheFolder } from '../trainer/backend/find.ts';
+import { agent } from './agent.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
 import { chaos } from './chaos.ts';
 import { delivery } from './delivery.ts';
@@ -23,6 +24,7 @@ const BENCHES: readonly Bench[] = [
   parity,
   latency,
   delivery,
+  agent,
   chaos,
   encoders,
   systems,

@@ -1,4 +1,4 @@
-/** Tables for a terminal, and the median. */
+/** Tables for a terminal, the median and quantiles. */
 import type { Table } from './bench.ts';
 
 /** Text columns to the left, numbers to the right. */
@@ -25,6 +25,11 @@ export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** The value below which the share `q` lies. */
+export function quantile(values: readonly number[], q: number): number {
+  return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]!;
 }
 
 function formatCell(cell: string | number): string {

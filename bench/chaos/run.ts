@@ -100,7 +100,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
     ];
     // Three in four kills find it at work, the others at its start.
     if (choose() < 0.75) await agent.ready();
-    await delay(1500 * choose());
+    // Mostly soon; now and then it lives long enough to judge what waits for quiet time.
+    await delay(5000 * choose() ** 2);
     await Promise.all([agent.kill(), naive?.kill()]);
     await Promise.all(around);
     progress = kill + 1;

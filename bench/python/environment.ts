@@ -18,6 +18,11 @@ const ENVIRONMENTS = {
     requirements: 'requirements-keras.txt',
     size: 'TensorFlow (about 0.7 GB to download, 2.2 GB on disk)',
   },
+  agent: {
+    folder: 'python-agent',
+    requirements: 'requirements-agent.txt',
+    size: 'OpenCV, Pillow and onnxruntime (356 MB on disk)',
+  },
 } as const;
 
 /** Path of a script in this folder. */

@@ -7,6 +7,8 @@ import mqtt from 'mqtt';
 export interface TestBroker {
   readonly port: number;
   readonly url: string;
+  /** Calls with each PUBLISH as it comes in. */
+  onPublish(listener: (topic: string, payload: Buffer) => void): void;
   close(): Promise<void>;
 }
 
@@ -25,6 +27,11 @@ export async function startBroker(port = 0): Promise<TestBroker> {
   return {
     port: actual,
     url: `mqtt://127.0.0.1:${actual}`,
+    onPublish: (listener) => {
+      aedes.on('publish', ({ topic, payload }, client) => {
+        if (client !== null) listener(topic, Buffer.from(payload)); // else it is the broker's own
+      });
+    },
     async close() {
       server.close();
       for (const socket of sockets) socket.destroy();
