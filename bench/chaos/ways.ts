@@ -53,7 +53,7 @@ export const WAYS: Readonly<Record<string, Write>> = {
     }),
 
   'under a hidden name, then renamed': async ({ watch }, name, content, random) => {
-    const half = path.join(watch, path.dirname(name), `.${path.basename(name).slice(-200)}.part`);
+    const half = path.join(watch, path.dirname(name), `.${path.basename(name).slice(0, 60)}.part`);
     await into(half, (file) => inPieces(file, content.bytes, 3, () => 20 * random()));
     await rename(half, path.join(watch, name));
   },
