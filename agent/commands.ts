@@ -12,6 +12,7 @@ import { StateFolderError } from './deliver/lock.ts';
 import { LedgerError } from './deliver/transaction.ts';
 import { type FaultPoint, noFault } from './faultPoints.ts';
 import { BundleError } from './inspect/bundleError.ts';
+import { addAgain } from './ledger/againCommands.ts';
 import { addLedger } from './ledger/commands.ts';
 import packageJson from './package.json' with { type: 'json' };
 import type { ScoreLine } from './score.ts';
@@ -51,6 +52,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
   addInspect(program, context);
   addCheck(program, context, end);
   addLedger(program, context, end);
+  addAgain(program, context);
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;

@@ -1,6 +1,5 @@
 /** `agent run`: the parts put together. capture -> pixels -> score -> verdict -> ledger -> MQTT. */
-import { type AgentSettings, SETTINGS } from '../config/agent.ts';
-import { ConfigError } from '../config/errors.ts';
+import type { AgentSettings } from '../config/agent.ts';
 import type { SettingSources } from '../config/settings.ts';
 import type { Reported } from '../config/topics.ts';
 import { requireApart } from './apart.ts';
@@ -26,11 +25,14 @@ import packageJson from './package.json' with { type: 'json' };
 import { type Pipeline, startPipeline } from './pipeline.ts';
 import { endLeftovers, writeDownScorers } from './scorers/leftovers.ts';
 import { openPool } from './scorers/pool.ts';
+import { requireSettings } from './settingsOptions.ts';
 import { makeVerdict, type Origin } from './verdict.ts';
 import { vitalsOf } from './vitals.ts';
 
 /** Milliseconds that captures in work get when the agent is stopped. */
 const PATIENCE = 3000;
+/** How often it is asked whether captures are to be judged again, milliseconds. */
+const WISHES = 1000;
 
 export interface RunContext {
   /** Where the settings came from, to read them again. */
@@ -206,6 +208,11 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   parts.ingest = ingest;
   open.defer(() => ingest.close());
 
+  const wishes = setInterval(() => {
+    if (ledger.wishes.areNew()) void ingest.sweepNow();
+  }, WISHES);
+  open.defer(() => clearInterval(wishes));
+
   if (sources.file !== undefined) {
     const file = { ...sources, file: sources.file };
     const watched = watchSettingsFile({ sources: file, settings, thresholds, onReported: report, log });
@@ -227,15 +234,6 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   log.info('stopping');
   await notifier.stopping();
   return outcome;
-}
-
-/** @throws ConfigError when one of the settings is empty. */
-function requireSettings(settings: AgentSettings, ...keys: ('bundle' | 'watch.path')[]): void {
-  for (const key of keys)
-    if (settings[key] === '')
-      throw new ConfigError(
-        `Setting ${key} is missing: give --${SETTINGS[key].argument}, or set it in the settings file.`,
-      );
 }
 
 function aborted(signal: AbortSignal): Promise<null> {

@@ -1,6 +1,7 @@
 /** The settings as options of a command. */
 import { type Command, Option } from 'commander';
-import { SETTINGS, type Setting, type SettingKey } from '../config/agent.ts';
+import { type AgentSettings, SETTINGS, type Setting, type SettingKey } from '../config/agent.ts';
+import { ConfigError } from '../config/errors.ts';
 import type { SettingSources } from '../config/settings.ts';
 
 const ALL = Object.keys(SETTINGS) as SettingKey[];
@@ -30,6 +31,15 @@ export function sourcesOf(
     arguments: given,
     ...(typeof options.config === 'string' ? { file: options.config } : {}),
   };
+}
+
+/** @throws ConfigError when one of the settings is empty. */
+export function requireSettings(settings: AgentSettings, ...keys: ('bundle' | 'watch.path')[]): void {
+  for (const key of keys)
+    if (settings[key] === '')
+      throw new ConfigError(
+        `Setting ${key} is missing: give --${SETTINGS[key].argument}, or set it in the settings file.`,
+      );
 }
 
 /** The default is told, not set: what is not given on the command line may stand in the file. */

@@ -10,6 +10,7 @@ import { type LedgerOutbox, ledgerOutbox } from './ledgerOutbox.ts';
 import { type LedgerRecords, ledgerRecords } from './ledgerRecords.ts';
 import { type LedgerRetention, ledgerRetention } from './ledgerRetention.ts';
 import { type LedgerThresholds, ledgerThresholds } from './ledgerThresholds.ts';
+import { type LedgerWishes, ledgerWishes } from './ledgerWishes.ts';
 import { type LockOptions, lockStateFolder, StateFolderError } from './lock.ts';
 import { finishRebuild, type Rebuilt, rebuild } from './rebuild.ts';
 import { migrate } from './schema.ts';
@@ -20,6 +21,7 @@ export interface Ledger extends LedgerRecords {
   readonly outbox: LedgerOutbox;
   readonly gaps: LedgerGaps;
   readonly retention: LedgerRetention;
+  readonly wishes: LedgerWishes;
   readonly thresholds: LedgerThresholds;
   readonly opening: Opening;
   /** How this ledger was last made anew because it was damaged; null: never. */
@@ -74,6 +76,7 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
       outbox: ledgerOutbox(connection),
       gaps: ledgerGaps(connection),
       retention: ledgerRetention(connection),
+      wishes: ledgerWishes(connection),
       thresholds: ledgerThresholds(connection),
       opening,
       rebuilt: rebuiltOf(connection.database),

@@ -1,11 +1,10 @@
 /** `agent ledger`: what happened to this file? Reads only; the agent may run meanwhile. */
 import { styleText } from 'node:util';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ConfigError } from '../../config/errors.ts';
 import { readSettings } from '../../config/settings.ts';
 import { REASONS, verdictWord } from '../../config/verdict.ts';
 import type { CommandContext } from '../commands.ts';
-import { sourcesOf, withSettings } from '../settingsOptions.ts';
+import { requireSettings, sourcesOf, withSettings } from '../settingsOptions.ts';
 import { DELIVERIES, type Filter, type LedgerReader, type LedgerRow, openLedgerReader } from './reader.ts';
 import { instantOption } from './time.ts';
 
@@ -105,8 +104,7 @@ Example:
     )
     .action(async (options: Options) => {
       const settings = readSettings(sourcesOf(options, context.environment));
-      if (settings['watch.path'] === '')
-        throw new ConfigError('Setting watch.path is missing: give --watch, or set it in the settings file.');
+      requireSettings(settings, 'watch.path');
       const { verify } = await import('./verify.ts');
       await reading(options, context, async (reader) => {
         for await (const proof of verify(reader, settings)) {

@@ -9,7 +9,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { parse } from 'csv-parse/sync';
 import { runCommand } from '../../agent/commands.ts';
 import { openLedger } from '../../agent/deliver/ledger.ts';
-import { runAgent } from '../support/agent.ts';
+import { runAgent, startAgent } from '../support/agent.ts';
+import { startBroker, subscribe } from '../support/broker.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { writeCapture } from '../support/images.ts';
 import { capture, verdictOn } from './verdictFixture.ts';
@@ -163,4 +164,78 @@ test('while an agent keeps the ledger it can be read; what is wrong with one is 
     assert.equal(code, 1);
     assert.match(stdout, expected);
   }
+});
+
+test('what was unscorable, or of another model, is judged again: once for each time it is asked', {
+  timeout: 120_000,
+}, async (t) => {
+  const at = folder(t);
+  const [watch, state] = [path.join(at, 'captures'), path.join(at, 'state')];
+  mkdirSync(watch);
+  await drop(watch, 'good.jpg', (file) => writeCapture(file, 'smooth', 1));
+  await drop(watch, 'text.jpg', (file) => writeFileSync(file, 'no picture'));
+  await drop(watch, 'gone.jpg', (file) => writeFileSync(file, 'no picture either'));
+  const [first, second] = [path.join(at, '1'), path.join(at, '2')];
+  for (const place of [first, second]) mkdirSync(place);
+  const old = (await makeTestBundle(first)).path;
+  const newer = (await makeTestBundle(second, { change: (content) => ({ ...content, name: 'newer' }) })).path;
+  const broker = await startBroker();
+  const dashboard = await subscribe(broker.url);
+  t.after(async () => {
+    await dashboard.close();
+    await broker.close();
+  });
+  const places = ['--watch', watch, '--state', state];
+  const run = (bundle: string) =>
+    runAgent(['run', '--once', '--bundle', bundle, '--broker', broker.url, ...places]);
+  const verdicts = () => dashboard.messages.filter((m) => m.topic.endsWith('/verdict')).map((m) => m.payload);
+  assert.equal((await run(old)).code, 0);
+  await dashboard.settle(() => verdicts().length === 3);
+  rmSync(path.join(watch, 'gone.jpg'));
+
+  const retry = (...more: string[]) => command('retry', ...places, ...more);
+  assert.equal(
+    (await retry('--dry-run')).stdout,
+    '1 capture would be judged again; 1 no longer in the folder\n',
+  );
+  assert.equal((await retry('--reason', 'timeout')).stdout, '0 captures will be judged again\n');
+  assert.equal((await retry()).stdout, '1 capture will be judged again; 1 no longer in the folder\n');
+  assert.match(
+    (await retry()).stdout,
+    /^0 captures .*; 1 asked for before and not judged since; 1 no longer/,
+  );
+  assert.match((await command('ledger', 'list', '--state', state)).stdout, /text\.jpg.*to be judged again/);
+  assert.equal((await run(old)).code, 0);
+  await dashboard.settle(() => verdicts().length === 4);
+  const [before, after] = [verdicts().find((v) => v.reason === 'unsupported-format')!, verdicts()[3]!];
+  const texts = verdicts().filter(
+    (v) => (v.image as { ref: string }).ref === (after.image as { ref: string }).ref,
+  );
+  assert.deepEqual(
+    texts.map((v) => [v.revision, v.supersedes]),
+    [
+      [1, null],
+      [2, texts[0]!.id],
+    ],
+  );
+  assert.equal(before.revision, 1);
+  assert.notEqual(texts[1]!.id, texts[0]!.id);
+
+  const rescore = (bundle: string) => command('rescore', '--bundle', bundle, '--since', '1h', ...places);
+  assert.equal(
+    (await rescore(old)).stdout,
+    '0 captures will be judged again\n',
+    'this model has judged them',
+  );
+  assert.match((await rescore(newer)).stdout, /^2 captures will be judged again; 1 no longer in the folder/);
+  const agent = startAgent(['run', '--bundle', newer, '--broker', broker.url, ...places]);
+  t.after(() => agent.child.kill('SIGKILL'));
+  await dashboard.settle(() => verdicts().length === 6);
+  assert.match((await rescore(newer)).stdout, /^0 captures will be judged again/, 'nor twice by accident');
+  assert.equal((await retry()).stdout, '1 capture will be judged again; 1 no longer in the folder\n');
+  await dashboard.settle(() => verdicts().length === 7); // the agent that runs hears of it
+  agent.child.kill('SIGTERM');
+  assert.equal(await agent.ended, 0);
+  assert.equal((await command('ledger', 'verify', ...places)).code, 0);
+  assert.equal(new Set(verdicts().map((v) => v.id)).size, 7);
 });

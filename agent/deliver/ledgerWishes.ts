@@ -1,0 +1,22 @@
+/** Hears that somebody else wrote into the ledger: captures are to be judged again (`agent retry`, `agent rescore`). */
+import type { Connection } from './transaction.ts';
+
+export interface LedgerWishes {
+  /** Whether another process has written since this was asked last, and captures wait to be judged again. */
+  areNew(): boolean;
+}
+
+export function ledgerWishes({ database }: Connection): LedgerWishes {
+  // Changes with every commit of another connection: https://sqlite.org/pragma.html#pragma_data_version
+  const version = database.prepare('PRAGMA data_version');
+  const any = database.prepare('SELECT EXISTS (SELECT 1 FROM again) AS some');
+  let seen = version.get()?.data_version;
+  return {
+    areNew() {
+      const now = version.get()?.data_version;
+      if (now === seen) return false;
+      seen = now;
+      return any.get()?.some === 1;
+    },
+  };
+}
