@@ -1,14 +1,17 @@
 /** A capture: one version of one file in the watched folder. */
 
 export interface Capture {
-  /** Path within the watched folder, `/` between its parts. Never leaves this PC. */
+  /**
+   * Path within the watched folder, `/` between its parts, bytes that are no UTF-8 as `agent/ingest/names.ts` writes
+   * them. Never leaves this PC.
+   */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
   /** Modification time, nanoseconds since 1970. */
   readonly modifiedNanoseconds: bigint;
   /** What stands at that name; only a file can be scored. */
-  readonly kind: 'file' | 'not-a-file' | 'dangling-link' | 'unreadable';
+  readonly kind: 'file' | 'not-a-file' | 'dangling-link' | 'unreadable' | 'too-deep';
 }
 
 /** Whether two captures are the same version of the same file. */

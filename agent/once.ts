@@ -37,7 +37,7 @@ async function allHandled(ingest: Ingest, pipeline: Pipeline): Promise<void> {
   do {
     await ingest.idle();
     await pipeline.idle();
-  } while (ingest.unsettled > 0 || pipeline.queued > 0);
+  } while (ingest.unsettled > 0 || ingest.sweeping !== null || pipeline.queued > 0);
 }
 
 /** Waits until the broker has everything, for a while. */

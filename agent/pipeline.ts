@@ -1,5 +1,4 @@
 /** From a settled capture to its record: score, look again, judge, commit. Nothing is published from here. */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Alert } from '../config/topics.ts';
 import { REASONS, type UnscorableReason, type Verdict } from '../config/verdict.ts';
@@ -7,7 +6,9 @@ import { type Capture, sameCapture } from './capture.ts';
 import type { LedgerRecords, Place } from './deliver/ledgerRecords.ts';
 import { LedgerError } from './deliver/transaction.ts';
 import type { FaultPoint } from './faultPoints.ts';
+import { pathTo } from './ingest/names.ts';
 import type { Inspection } from './inspect/inspection.ts';
+import { captureQueue, type Order } from './queue.ts';
 
 /** How often a full disk or failing ledger is tried again, milliseconds. */
 const RETRY = 1000;
@@ -17,7 +18,12 @@ export interface PipelineOptions {
   readonly folder: string;
   /** Captures in work at the same time. */
   readonly concurrency: number;
-  readonly inspect: (file: string) => Promise<Inspection>;
+  readonly order: Order;
+  /** Most captures that wait in memory. */
+  readonly queue: number;
+  /** Captures were left out for want of room, and there is some again: they are to be found anew. */
+  readonly onRoom: () => void;
+  readonly inspect: (file: string | Buffer) => Promise<Inspection>;
   /** The capture that stands at a name now; null when there is none. */
   readonly look: (name: string) => Promise<Capture | null>;
   /** Why nothing may be scored now (a full disk), or null. */
@@ -34,10 +40,13 @@ export interface PipelineOptions {
 }
 
 export interface Pipeline {
-  add(capture: Capture): void;
+  /** `urgent`: it has just come, somebody waits. Beyond the queue's bound the last in line is left out. */
+  add(capture: Capture, urgent: boolean): void;
+  /** Whether a capture that nobody waits for would be kept now. */
+  hasRoom(capture: Capture): boolean;
   /** Whether this version is queued or in work. */
   has(capture: Capture): boolean;
-  /** Settled captures without a record. */
+  /** Settled captures without a record that are held in memory. */
   readonly queued: number;
   /** Milliseconds for which the oldest capture has been inspected; null when none is. */
   readonly inspecting: number | null;
@@ -47,16 +56,16 @@ export interface Pipeline {
   close(milliseconds: number): Promise<void>;
 }
 
-/** Starts the pipeline. The newest capture comes first: somebody waits for it. */
 export function startPipeline(options: PipelineOptions): Pipeline {
-  const queue: Capture[] = [];
+  const queue = captureQueue(options.order, options.queue);
+  let leftOut = false;
   const known = new Set<string>();
   const working = new Set<Promise<void>>();
   const inspections = new Set<{ readonly since: number }>();
   const stop = new AbortController();
   const idleWaiters: (() => void)[] = [];
 
-  const inspect = async (file: string) => {
+  const inspect = async (file: string | Buffer) => {
     const inspection = { since: performance.now() };
     inspections.add(inspection);
     try {
@@ -68,7 +77,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
 
   const next = () => {
     while (!stop.signal.aborted && working.size < options.concurrency && queue.length > 0) {
-      const capture = queue.pop()!;
+      const capture = queue.next()!;
       const work = handle(capture, { ...options, inspect }, stop.signal)
         .catch((error) => {
           if (!stop.signal.aborted) throw error; // stopped in the middle: found again at the next start
@@ -80,15 +89,28 @@ export function startPipeline(options: PipelineOptions): Pipeline {
         });
       working.add(work);
     }
+    if (leftOut && queue.length <= options.queue / 2 && !stop.signal.aborted) {
+      leftOut = false;
+      options.onRoom();
+    }
     if (working.size === 0 && queue.length === 0) for (const resolve of idleWaiters.splice(0)) resolve();
   };
 
   return {
-    add(capture) {
-      queue.push(capture);
+    add(capture, urgent) {
+      const last = queue.add(capture, urgent);
       known.add(keyOf(capture));
+      if (last !== null) {
+        known.delete(keyOf(last));
+        leftOut = true;
+      }
       options.faultPoint('settled');
       next();
+    },
+    hasRoom(capture) {
+      const room = queue.hasRoom(capture);
+      leftOut ||= !room;
+      return room;
     },
     has: (capture) => known.has(keyOf(capture)),
     get queued() {
@@ -122,7 +144,7 @@ async function handle(capture: Capture, options: PipelineOptions, stop: AbortSig
   if (!(await clear(options, stop))) return;
   let inspection =
     capture.kind === 'file'
-      ? await options.inspect(path.join(options.folder, capture.name))
+      ? await options.inspect(pathTo(options.folder, capture.name))
       : unscorable(capture.kind);
   const now = await options.look(capture.name);
   // What vanished after it was read was read as it stood. What changed may have been read half old, half new.

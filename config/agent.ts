@@ -93,6 +93,19 @@ export const SETTINGS = {
   'watch.sweep': setting('watch.sweep', positive, 60, 'How often the folder is read as a whole.', {
     unit: 'seconds',
   }),
+  'watch.polling': setting(
+    'watch.polling',
+    z.coerce.number().min(0),
+    0,
+    'Seconds between two readings of the folder instead of listening for events, which network shares (SMB, NFS) do not send; 0: listen.',
+    { unit: 'seconds' },
+  ),
+  'watch.order': setting(
+    'watch.order',
+    z.enum(['newest', 'oldest']),
+    'newest',
+    'Which captures are scored first when several wait. newest: what has just come, then the others, newest first; oldest: all by modification time.',
+  ),
   'state.path': setting('state.path', folder, 'state', 'Folder for the ledger and the site key.', {
     argument: 'state',
   }),
@@ -173,6 +186,20 @@ export const SETTINGS = {
     {
       unit: 'seconds',
     },
+  ),
+  'limits.queue': setting(
+    'limits.queue',
+    natural.min(1),
+    10_000,
+    'Most settled captures that are held in memory; those beyond stay in the folder and are found again.',
+    { unit: 'captures' },
+  ),
+  'limits.depth': setting(
+    'limits.depth',
+    natural,
+    32,
+    'Most folders from the watched one down to a file. A folder that lies deeper is not read, and gets a verdict that says so.',
+    { unit: 'folders' },
   ),
   'limits.disk': setting(
     'limits.disk',

@@ -14,6 +14,7 @@ export const REASONS = {
   'too-many-pixels': 'The image has more pixels than limits.pixels allows.',
   'too-large': 'The file has more bytes than limits.bytes allows.',
   'not-a-file': 'A folder, socket or device carries the name of an image.',
+  'too-deep': 'A folder lies deeper than limits.depth allows; what is in it is not judged.',
   'dangling-link': 'A symbolic link leads nowhere.',
   unreadable: 'The agent is not permitted to read the file, or reading failed.',
   vanished: 'The file disappeared before it could be read.',

@@ -1,5 +1,9 @@
 /** What an operator reads when the folder or its events are not to be had. No file names: these words travel. */
 
+/** The folder beneath the mount point is watched meanwhile: what somebody writes there is not lost either. */
+export const UNMOUNTED =
+  'The file system of the watched folder is not mounted any more. Mount it again; what it holds is then found by itself.';
+
 /** @param code why the watched folder cannot be read. */
 export function missingMessage(code: string): string {
   const what =

@@ -14,6 +14,8 @@ const CONFIRM = 5;
 /** Events may be throttled or lost: a pending file is looked at by a timer as well, from FIRST doubling to LAST. */
 const FIRST = 20;
 const LAST = 500;
+/** Names from readings of the folder that may be pending; the next reading brings those beyond. Bounds memory. */
+const MOST = 10_000;
 /** With many pending files the timers stretch, so that together they look at most this often per millisecond. */
 const LOOKS_PER_MILLISECOND = 0.5;
 
@@ -23,10 +25,14 @@ export interface GateOptions {
   /** How long an unrecognised file must stand still, milliseconds by the monotonic clock. */
   readonly settleMilliseconds: number;
   readonly isKnown: (capture: Capture) => boolean;
-  /** Called once a version is ready; from then on `isKnown` must say true for it. */
-  readonly onCapture: (capture: Capture) => void;
+  /** Whether a capture that nobody waits for would be taken now; else it stays in the folder for a later reading. */
+  readonly hasRoom: (capture: Capture) => boolean;
+  /** Called once a version is ready; from then on `isKnown` must say true for it. `urgent`: an event told of it. */
+  readonly onCapture: (capture: Capture, urgent: boolean) => void;
   /** Called whenever nothing is pending any more. */
   readonly onIdle: () => void;
+  /** Names were passed over for want of room, and there is some again: the folder is to be read. */
+  readonly onRoom: () => void;
 }
 
 export interface Gate {
@@ -45,6 +51,7 @@ interface Candidate {
   /** The version last seen, and when it was first seen; performance.now(), which no clock change moves. */
   capture: Capture | null;
   complete: boolean;
+  urgent: boolean;
   since: number;
   looked: number;
   pause: number;
@@ -57,11 +64,16 @@ interface Candidate {
 export function openGate(options: GateOptions): Gate {
   const candidates = new Map<string, Candidate>();
   const turns = takeTurns(WIDTH);
+  let passedOver = false;
   let closed = false;
 
   const forget = (candidate: Candidate) => {
     clearTimeout(candidate.timer);
     candidates.delete(candidate.name);
+    if (passedOver && candidates.size <= MOST / 2) {
+      passedOver = false;
+      options.onRoom();
+    }
     if (candidates.size === 0) options.onIdle();
   };
 
@@ -78,7 +90,9 @@ export function openGate(options: GateOptions): Gate {
       if (closed) return false;
       const started = performance.now();
       const { name, capture, complete } = candidate;
-      const seen = await look(options.folder, name, options.isKnown, complete ? capture : null);
+      const leave = (one: Capture) =>
+        options.isKnown(one) || !(candidate.urgent || candidate.hinted || options.hasRoom(one));
+      const seen = await look(options.folder, name, leave, complete ? capture : null);
       if (closed) return false;
       candidate.looking = false;
       candidate.looked = performance.now();
@@ -99,7 +113,7 @@ export function openGate(options: GateOptions): Gate {
     const still = started - candidate.since;
     const wanted = seen.state === 'complete' ? CONFIRM : options.settleMilliseconds;
     if (still >= wanted || (seen.state === 'complete' && seen.capture.kind !== 'file')) {
-      options.onCapture(seen.capture);
+      options.onCapture(seen.capture, candidate.urgent);
       return finish(candidate);
     }
     if (candidate.hinted) return lookAfter(candidate, CONFIRM, true);
@@ -119,11 +133,16 @@ export function openGate(options: GateOptions): Gate {
     async consider(name, urgent) {
       if (closed) return false;
       const candidate = candidates.get(name);
+      if (candidate === undefined && !urgent && candidates.size >= MOST) {
+        passedOver = true;
+        return false;
+      }
       if (candidate === undefined) {
         const fresh: Candidate = {
           name,
           capture: null,
           complete: false,
+          urgent,
           since: 0,
           looked: 0,
           pause: FIRST,
@@ -134,6 +153,7 @@ export function openGate(options: GateOptions): Gate {
         candidates.set(name, fresh);
         return examine(fresh, urgent);
       }
+      candidate.urgent ||= urgent;
       if (candidate.looking) candidate.hinted = true;
       else lookAfter(candidate, candidate.looked + CONFIRM - performance.now(), true);
       return false;

@@ -1,7 +1,7 @@
 /** From a folder to complete files. Events are hints, scanning is the truth, and every file passes one gate. */
 import type { Logger } from 'pino';
 import type { Capture } from '../capture.ts';
-import { degradedMessage, missingMessage } from './conditions.ts';
+import { degradedMessage, missingMessage, UNMOUNTED } from './conditions.ts';
 import { openGate } from './gate.ts';
 import { ignoreMatcher } from './ignore.ts';
 import { keepWatch } from './keep.ts';
@@ -11,12 +11,6 @@ import { takeTurns } from './turns.ts';
 
 /** How often a missing folder is looked for, milliseconds. */
 const RETRY = 1000;
-/**
- * A new folder is read when it is announced and once more after this long, milliseconds: chokidar announces it just
- * before it watches it, so that a file created in between would wait for the next sweep.
- */
-const SECOND_READING = 250;
-
 export type IngestCondition = 'watch-missing' | 'watch-degraded';
 
 export interface IngestOptions {
@@ -25,10 +19,16 @@ export interface IngestOptions {
   readonly ignore: readonly string[];
   readonly settleMilliseconds: number;
   readonly sweepMilliseconds: number;
+  /** Milliseconds between two readings of the folder instead of events; null: events, and a sweep now and then. */
+  readonly pollingMilliseconds: number | null;
+  /** Most folders from the watched one down to a file. */
+  readonly depth: number;
   /** Whether this version has a record or is on its way to one; must be true once `onCapture` has returned. */
   readonly isKnown: (capture: Capture) => boolean;
-  /** Each version of each file, once, when it is complete. */
-  readonly onCapture: (capture: Capture) => void;
+  /** Whether a capture that was found, not told of by an event, would be taken now; else a later sweep brings it. */
+  readonly hasRoom: (capture: Capture) => boolean;
+  /** Each version of each file, once, when it is complete. `urgent`: an event told of it, somebody may wait. */
+  readonly onCapture: (capture: Capture, urgent: boolean) => void;
   /** Called on changes; `null` when the condition is over. Messages hold no file name. */
   readonly onCondition: (code: IngestCondition, message: string | null) => void;
   readonly log: Logger;
@@ -53,6 +53,7 @@ export interface Ingest {
 /** Starts watching and sweeping. Resolves when events are heard and the first sweep has begun. */
 export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const { folder, log, onCondition } = options;
+  const interval = options.pollingMilliseconds ?? options.sweepMilliseconds;
   const ignored = ignoreMatcher(options.ignore);
   const said = new Map<IngestCondition, string | null>();
   const timers = new Set<NodeJS.Timeout>();
@@ -86,15 +87,19 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     if (isIdle()) for (const resolve of idleWaiters.splice(0)) resolve();
   };
 
+  const handOver = (capture: Capture, urgent: boolean) => {
+    log.debug({ path: capture.name, bytes: capture.size, kind: capture.kind }, 'capture complete');
+    options.onCapture(capture, urgent);
+  };
+
   const gate = openGate({
     folder,
     settleMilliseconds: options.settleMilliseconds,
     isKnown: options.isKnown,
-    onCapture: (capture) => {
-      log.debug({ path: capture.name, bytes: capture.size, kind: capture.kind }, 'capture complete');
-      options.onCapture(capture);
-    },
+    hasRoom: options.hasRoom,
+    onCapture: (capture, urgent) => handOver(capture, urgent),
     onIdle: checkIdle,
+    onRoom: () => void sweepNow(),
   });
 
   const sweepFrom = (from: string, urgent: boolean): Promise<Swept> =>
@@ -104,6 +109,12 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       ignored,
       onName: (name) => gate.consider(name, urgent),
       wantsFolder: isImageName,
+      onFolder: watch.listen,
+      depth: options.depth,
+      onTooDeep: (name) => {
+        const capture = { name, size: 0, modifiedNanoseconds: 0n, kind: 'too-deep' } as const;
+        if (!options.isKnown(capture)) handOver(capture, urgent);
+      },
       stopped: () => closed,
     });
 
@@ -112,7 +123,6 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   };
 
   const readFolder = (name: string) => {
-    if (name === '') return void sweepNow();
     const busy = reading.has(name);
     reading.set(name, busy);
     if (busy) return;
@@ -124,19 +134,19 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     });
   };
 
-  const watch = keepWatch({
-    folder,
-    ignored,
-    onName: (name) => void consider(name),
-    onFolder: (name) => {
-      readFolder(name);
-      later(SECOND_READING, () => readFolder(name));
+  const watch = keepWatch(
+    {
+      folder,
+      onName: (name) => {
+        if (!ignored(name)) void consider(name);
+      },
+      onSelf: () => void sweepNow(),
     },
-    onError: () => sayDegraded(null),
-  });
+    options.pollingMilliseconds === null,
+  );
 
   const sayDegraded = (unreadable: string | null) =>
-    say('watch-degraded', degradedMessage(watch.failure, unreadable, options.sweepMilliseconds));
+    say('watch-degraded', degradedMessage(watch.failure, unreadable, interval));
 
   const sweepOnce = async () => {
     const start = performance.now();
@@ -145,12 +155,14 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     const swept = absent === null ? await sweepFrom('', false) : null;
     if (closed) return;
     const missing = absent ?? swept?.missing ?? null;
-    say('watch-missing', missing === null ? null : missingMessage(missing));
+    const absence = missing === null ? null : missingMessage(missing);
+    say('watch-missing', absence ?? (watch.unmounted ? UNMOUNTED : null));
     sayDegraded(swept?.unreadable ?? null);
     log.debug({ names: swept?.names ?? 0, milliseconds: Math.round(performance.now() - start) }, 'swept');
     clearTimeout(next);
     timers.delete(next);
-    next = later(missing === null ? options.sweepMilliseconds : RETRY, () => void sweepNow());
+    const pause = missing === null && !watch.unmounted ? interval : Math.min(interval, RETRY);
+    next = later(pause, () => void sweepNow());
   };
   let next: NodeJS.Timeout;
 
@@ -192,7 +204,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       gate.close();
       for (const timer of timers) clearTimeout(timer);
       await running;
-      await watch.close();
+      watch.close();
       for (const resolve of idleWaiters.splice(0)) resolve();
     },
   };

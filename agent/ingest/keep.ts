@@ -1,56 +1,67 @@
 /** Keeps the right folder watched: one that vanishes, is mounted, or made anew is another one under the same name. */
 import { type BigIntStats, constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
-import { openWatch, type Watch, type WatchOptions } from './watch.ts';
+import { access, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { openWatches, type Watches, type WatchOptions } from './watch.ts';
 
 export interface WatchKeeper {
   /**
-   * Watches the folder that stands there now, anew when it is another one or when watching had failed.
-   * Calls must not overlap. @returns why there is nothing to watch, such as ENOENT; null when there is.
+   * Looks which folder stands there now; another one than before is listened to anew as it is read. Calls must not
+   * overlap. @returns why there is nothing to watch, such as ENOENT; null when there is.
    */
   ensure(): Promise<string | null>;
-  /** Why events may be missing, such as ENOSPC; null when they should all come. */
+  /** The file system that was mounted there is gone, and the folder beneath it shows instead. */
+  readonly unmounted: boolean;
+  /** To be called before a folder is read. */
+  listen(name: string): void;
+  /** Why events may be missing, such as ENOSPC; null when they should all come, or none are asked for. */
   readonly failure: string | null;
-  close(): Promise<void>;
+  close(): void;
 }
 
-/** @param options `onError` is called after `failure` has changed. */
-export function keepWatch(options: WatchOptions): WatchKeeper {
-  let watch: { readonly identity: string; readonly handle: Watch } | null = null;
-  let failure: string | null = null;
-  const close = async () => {
-    const closing = watch;
-    watch = null;
-    failure = null;
-    await closing?.handle.close();
+/** @param events false: listen to nothing, for file systems that tell nothing. */
+export function keepWatch(options: WatchOptions, events: boolean): WatchKeeper {
+  let identity = '';
+  let mounted = false;
+  let unmounted = false;
+  let watches: Watches | null = null;
+  const close = () => {
+    watches?.close();
+    watches = null;
+    identity = '';
   };
   return {
     async ensure() {
       try {
-        const identity = await identityOf(options.folder);
-        if (watch?.identity === identity && failure === null) return null;
-        await close();
-        const onError = (error: NodeJS.ErrnoException) => {
-          failure = error.code ?? 'unknown';
-          options.onError(error);
-        };
-        watch = { identity, handle: await openWatch({ ...options, onError }) };
+        const now = await look(options.folder);
+        unmounted = mounted && !now.mounted;
+        mounted ||= now.mounted;
+        if (now.identity !== identity) close();
+        identity = now.identity;
+        if (events) watches ??= openWatches(options);
+        watches?.forgetFailure();
         return null;
       } catch (error) {
-        await close();
+        close();
         return (error as NodeJS.ErrnoException).code ?? 'unknown';
       }
     },
+    get unmounted() {
+      return unmounted;
+    },
+    listen: (name) => watches?.add(name),
     get failure() {
-      return failure;
+      return watches?.failure ?? null;
     },
     close,
   };
 }
 
-async function identityOf(folder: string): Promise<string> {
+/** Which folder stands there, and whether it is where a file system is mounted. */
+async function look(folder: string): Promise<{ identity: string; mounted: boolean }> {
   const stats: BigIntStats = await stat(folder, { bigint: true });
   if (!stats.isDirectory()) throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR' });
   await access(folder, constants.R_OK | constants.X_OK);
-  return `${stats.dev}:${stats.ino}`;
+  const parent = await stat(path.dirname(await realpath(folder)), { bigint: true });
+  return { identity: `${stats.dev}:${stats.ino}`, mounted: parent.dev !== stats.dev };
 }

@@ -1,9 +1,9 @@
 /** One look at one name: what stands there, which version, and whether it is complete. */
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Capture, sameCapture } from '../capture.ts';
+import { pathTo } from './names.ts';
 import { readiness } from './ready.ts';
 
 export type Look =
@@ -46,14 +46,18 @@ export async function look(
   isKnown: (capture: Capture) => boolean,
   complete: Capture | null,
 ): Promise<Look> {
-  const file = path.join(folder, name);
+  const file = pathTo(folder, name);
   const known = (capture: Capture): Look | null => (isKnown(capture) ? { state: 'known' } : null);
   let link: BigIntStats;
   let target: BigIntStats;
   try {
     link = await lstat(file, { bigint: true });
   } catch (error) {
-    return await absent(name, error as NodeJS.ErrnoException, known);
+    const code = codeOf(error);
+    if (OURS.has(code)) return { state: 'again', code };
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { state: 'nothing', folder: false };
+    const capture = { name, size: 0, modifiedNanoseconds: 0n, kind: 'unreadable' } as const;
+    return known(capture) ?? { state: 'unsettled', capture };
   }
   try {
     target = link.isSymbolicLink() ? await stat(file, { bigint: true }) : link;
@@ -78,7 +82,7 @@ export async function look(
 
 /** Opens and asks the format. A file that changed while it was looked at is unsettled. */
 async function lookInside(
-  file: string,
+  file: string | Buffer,
   capture: Capture,
   known: (capture: Capture) => Look | null,
 ): Promise<Look> {
@@ -100,23 +104,6 @@ async function lookInside(
   } finally {
     await handle?.close();
   }
-}
-
-/**
- * A name that cannot be reached. One whose bytes are no UTF-8 shows as U+FFFD and can never be opened by that name:
- * it gets its verdict rather than silence.
- */
-async function absent(
-  name: string,
-  error: NodeJS.ErrnoException,
-  known: (capture: Capture) => Look | null,
-): Promise<Look> {
-  const code = codeOf(error);
-  if (OURS.has(code)) return { state: 'again', code };
-  const undecodable = name.includes('\u{fffd}');
-  if ((code === 'ENOENT' || code === 'ENOTDIR') && !undecodable) return { state: 'nothing', folder: false };
-  const capture = { name, size: 0, modifiedNanoseconds: 0n, kind: 'unreadable' } as const;
-  return known(capture) ?? { state: 'unsettled', capture };
 }
 
 function versionOf(name: string, stats: BigIntStats): Capture {

@@ -1,7 +1,7 @@
 /** Reads a folder as a whole: what stands in it is the truth, whatever events came or did not come. */
-import type { Dir } from 'node:fs';
+import type { Dir, Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
-import path from 'node:path';
+import { nameOf, pathTo } from './names.ts';
 
 /** Names considered at the same time; bounds memory, since the next are read only when these were looked at. */
 const BATCH = 64;
@@ -12,6 +12,12 @@ export interface SweepOptions {
   /** Where to begin, within the folder; empty: the folder itself. */
   readonly from: string;
   readonly ignored: (name: string) => boolean;
+  /** Called with each folder before it is read. */
+  readonly onFolder: (name: string) => void;
+  /** Most folders from the watched one down to a file. */
+  readonly depth: number;
+  /** Called with each folder that lies deeper and is not read. */
+  readonly onTooDeep: (name: string) => void;
   /**
    * Called for everything that is no folder, and for folders too when `wantsFolder` says so.
    * @returns whether it was a folder after all: some file systems do not say so in their listings.
@@ -33,19 +39,26 @@ export interface Swept {
 
 /** Streams through the folder and its subfolders; links to folders are not followed. Never rejects for the disk. */
 export async function sweep(options: SweepOptions): Promise<Swept> {
-  const waiting = [options.from];
+  const waiting: string[] = [];
   let names = 0;
   let unreadable: string | null = null;
+  const enter = (name: string) => {
+    if (name.split('/').length <= options.depth) waiting.push(name);
+    else options.onTooDeep(name);
+  };
+  if (options.from === '') waiting.push('');
+  else enter(options.from);
   for (let at = waiting.pop(); at !== undefined && !options.stopped(); at = waiting.pop()) {
     try {
-      for await (const batch of batches(await opendir(path.join(options.folder, at), { bufferSize: 256 }))) {
+      options.onFolder(at);
+      for await (const batch of batches(await openFolder(options.folder, at))) {
         const looks = batch.map(async (entry) => {
-          const name = at === '' ? entry.name : `${at}/${entry.name}`;
+          const name = at === '' ? nameOf(entry.name) : `${at}/${nameOf(entry.name)}`;
           if (options.ignored(name)) return;
-          if (entry.isDirectory()) waiting.push(name);
+          if (entry.isDirectory()) enter(name);
           if (entry.isDirectory() && !options.wantsFolder(name)) return;
           names++;
-          if ((await options.onName(name)) && !entry.isDirectory()) waiting.push(name);
+          if ((await options.onName(name)) && !entry.isDirectory()) enter(name);
         });
         await Promise.all(looks);
         if (options.stopped()) break;
@@ -59,9 +72,16 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
   return { names, missing: null, unreadable };
 }
 
+/** With names as bytes. */
+function openFolder(folder: string, name: string): Promise<Dir> {
+  // The types know opendir's option, but not that its entries then have names of that kind.
+  const options = { bufferSize: 256, encoding: 'buffer' as BufferEncoding };
+  return opendir(pathTo(folder, name), options);
+}
+
 async function* batches(folder: Dir) {
-  let batch = [];
-  for await (const entry of folder) {
+  let batch: Dirent<Buffer>[] = [];
+  for await (const entry of folder as AsyncIterable<unknown> as AsyncIterable<Dirent<Buffer>>) {
     batch.push(entry);
     if (batch.length < BATCH) continue;
     yield batch;

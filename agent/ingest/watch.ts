@@ -1,59 +1,90 @@
 /** Events of the file system: hints that something happened, for speed only. */
-import { realpath } from 'node:fs/promises';
+import { type FSWatcher, watch } from 'node:fs';
 import path from 'node:path';
-import { watch as watchTree } from 'chokidar';
+import { nameOf, pathTo } from './names.ts';
 
 export interface WatchOptions {
   /** The watched folder. */
   readonly folder: string;
-  readonly ignored: (name: string) => boolean;
   /** Something happened at this name. */
   readonly onName: (name: string) => void;
-  /** A folder appeared, or the watched folder itself came or went (empty name). */
-  readonly onFolder: (name: string) => void;
-  /** Events are lost from here on, in whole or in part, such as ENOSPC: no watches left. */
-  readonly onError: (error: NodeJS.ErrnoException) => void;
+  /** The watched folder itself may have come or gone. */
+  readonly onSelf: () => void;
 }
 
-export interface Watch {
-  close(): Promise<void>;
+export interface Watches {
+  /**
+   * Listens to one folder within the watched one (empty: itself) from now on; again for one that is listened to is
+   * nothing. Whoever reads the folder after that misses no file: it is in the reading or in an event.
+   */
+  add(name: string): void;
+  /** Why events may be missing, such as ENOSPC: no watches left; null when they should all come. */
+  readonly failure: string | null;
+  /** Forgets a failure, since what failed is tried again by the next reading. */
+  forgetFailure(): void;
+  close(): void;
 }
+
+/** What a folder that vanished or cannot be read gives. Reading it says the same, and better. */
+const OF_THE_FOLDER = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP']);
 
 /**
- * Resolves when all folders are watched. Chokidar is told of folders only (it would hold a record of every file, 23 MB
- * for 30,000, and stat them all), and its unthrottled `raw` events say what happened within them: its `change` events
- * come at most every 50 ms, and its `add` of an empty file waits for 10 ms. Rejects when there is no such folder.
+ * Listens to nothing yet. Node's own `fs.watch` on each folder, so that the number of files costs nothing (chokidar,
+ * and its `recursive`, look at every file at the start: 2 s and 300 MB for 100,000).
  */
-export async function openWatch(options: WatchOptions): Promise<Watch> {
-  const folder = await realpath(options.folder); // may itself be a link, and links are not followed below
-  const nameOf = (file: string): string | null => {
-    const name = path.relative(folder, file).split(path.sep).join('/');
-    return name === '..' || name.startsWith('../') || options.ignored(name) ? null : name;
+export function openWatches({ folder, onName, onSelf }: WatchOptions): Watches {
+  const watchers = new Map<string, FSWatcher>();
+  let failure: string | null = null;
+
+  const drop = (name: string) => {
+    for (const [watched, watcher] of watchers)
+      if (watched === name || watched.startsWith(`${name}/`)) {
+        watcher.close();
+        watchers.delete(watched);
+      }
   };
-  const watcher = watchTree(folder, {
-    ignoreInitial: true,
-    followSymlinks: false,
-    atomic: false,
-    ignored: (file, stats) => nameOf(file) === null || (stats !== undefined && !stats.isDirectory()),
-  });
-  const onFolder = (file: string) => {
-    const name = nameOf(file);
-    if (name !== null) options.onFolder(name);
+
+  const failed = (error: unknown) => {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    if (!OF_THE_FOLDER.has(code)) failure = code;
   };
-  watcher.on('addDir', onFolder);
-  watcher.on('unlinkDir', (file) => {
-    if (nameOf(file) === '') options.onFolder('');
-  });
-  watcher.on('raw', (_event, entry, details) => {
-    const { watchedPath } = details as { readonly watchedPath?: string };
-    if (entry === null || watchedPath === undefined) return;
-    // A watched folder that is deleted says so under its own name; another one may stand there already.
-    if (entry === path.basename(watchedPath)) onFolder(watchedPath);
-    const name = nameOf(path.join(watchedPath, entry));
-    if (name === '') options.onFolder('');
-    else if (name !== null) options.onName(name);
-  });
-  watcher.on('error', (error) => options.onError(error as NodeJS.ErrnoException));
-  await new Promise<void>((resolve) => watcher.once('ready', resolve));
-  return { close: () => watcher.close() };
+
+  const hear = (within: string, event: string, entry: Buffer | null) => {
+    if (entry === null) return onSelf();
+    const name = within === '' ? nameOf(entry) : `${within}/${nameOf(entry)}`;
+    // A folder that is deleted or moved says so under its own name, as if it lay within itself.
+    if (within === '' && event === 'rename' && name === path.basename(folder)) onSelf();
+    // Another one may stand there now: it is read, and then listened to.
+    if (event === 'rename' && watchers.has(name)) drop(name);
+    onName(name);
+  };
+
+  return {
+    add(name) {
+      if (watchers.has(name)) return;
+      try {
+        const watcher = watch(pathTo(folder, name), { encoding: 'buffer' }, (event, entry) =>
+          hear(name, event, entry),
+        );
+        watcher.on('error', (error) => {
+          failed(error);
+          watcher.close();
+          if (watchers.get(name) === watcher) watchers.delete(name);
+        });
+        watchers.set(name, watcher);
+      } catch (error) {
+        failed(error);
+      }
+    },
+    get failure() {
+      return failure;
+    },
+    forgetFailure() {
+      failure = null;
+    },
+    close() {
+      for (const watcher of watchers.values()) watcher.close();
+      watchers.clear();
+    },
+  };
 }

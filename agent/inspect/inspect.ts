@@ -13,15 +13,19 @@ import { type ExecutionProvider, openScorer, type Scorer, type Scores } from './
 export interface Inspector {
   readonly bundle: Bundle;
   readonly scorer: Scorer;
-  /** Inspects the file; never throws for what is wrong with the file. */
-  inspect(file: string): Promise<Inspection>;
+  /** Inspects the file, named by text or by bytes; never throws for what is wrong with the file. */
+  inspect(file: string | Buffer): Promise<Inspection>;
   /** As `inspect`, of the content of an image that is no file of its own. */
   inspectBytes(bytes: Uint8Array): Promise<Inspection>;
   /** As `inspect` or `inspectBytes`, with the graph's other outputs and the pixels that it saw. */
-  inspectWithMap(
-    source: string | Uint8Array,
-  ): Promise<{ inspection: Inspection; scores?: Scores; pixels?: Uint8Array }>;
+  inspectWithMap(source: string | Uint8Array): Promise<Inspected>;
   close(): Promise<void>;
+}
+
+export interface Inspected {
+  readonly inspection: Inspection;
+  readonly scores?: Scores;
+  readonly pixels?: Uint8Array;
 }
 
 /**
@@ -37,13 +41,14 @@ export async function loadInspector(options: {
   const bundle = await readBundle(options.bundlePath);
   const scorer = await openScorer(bundle, options);
   await proveGolden(bundle, scorer); // also warms up
-  const inspectWithMap: Inspector['inspectWithMap'] = async (source) => {
+  const file = (path: string | Buffer) => read(path, options.limits);
+  const content = (bytes: Uint8Array) => within(bytes, options.limits);
+  const inspected = async (load: () => Promise<Uint8Array> | Uint8Array): Promise<Inspected> => {
     let bytes: Uint8Array = new Uint8Array();
     let sha256: string | null = null;
     try {
       const start = performance.now();
-      bytes =
-        typeof source === 'string' ? await read(source, options.limits) : within(source, options.limits);
+      bytes = await load();
       sha256 = createHash('sha256').update(bytes).digest('hex');
       const decoded = await decode(bytes, bundle.manifest.preprocessing, options.limits);
       const middle = performance.now();
@@ -73,9 +78,10 @@ export async function loadInspector(options: {
   return {
     bundle,
     scorer,
-    inspectWithMap,
-    inspect: async (file) => (await inspectWithMap(file)).inspection,
-    inspectBytes: async (content) => (await inspectWithMap(content)).inspection,
+    inspectWithMap: (source) =>
+      inspected(() => (typeof source === 'string' ? file(source) : content(source))),
+    inspect: async (path) => (await inspected(() => file(path))).inspection,
+    inspectBytes: async (bytes) => (await inspected(() => content(bytes))).inspection,
     close: () => scorer.close(),
   };
 }
@@ -85,7 +91,7 @@ function measures({ voices, statistics }: Manifest): boolean {
 }
 
 /** Reads a regular file of at most `limits.bytes`. O_NONBLOCK: opening a named pipe must not wait for a writer. */
-async function read(file: string, limits: Limits): Promise<Uint8Array<ArrayBuffer>> {
+async function read(file: string | Buffer, limits: Limits): Promise<Uint8Array<ArrayBuffer>> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -116,7 +122,7 @@ function within(bytes: Uint8Array, limits: Limits): Uint8Array {
 const tooLarge = (size: number, limits: Limits): UnscorableError =>
   new UnscorableError('too-large', `The file has ${size} bytes; limits.bytes allows ${limits.bytes}.`);
 
-async function readFailure(file: string, cause: NodeJS.ErrnoException): Promise<UnscorableError> {
+async function readFailure(file: string | Buffer, cause: NodeJS.ErrnoException): Promise<UnscorableError> {
   if (cause.code === 'ENOENT') {
     const link = await lstat(file).then(
       (s) => s.isSymbolicLink(),

@@ -33,7 +33,7 @@ process.on('message', async (message: ToScorer) => {
     if (inspector === undefined) throw new Error('A file came before the bundle.');
     say({ type: 'inspected', inspection: await inspector.inspect(message.file) });
   } catch (error) {
-    say({ type: 'failed', message: (error as Error).message.replaceAll(message.file, '[file]') });
+    say({ type: 'failed', message: (error as Error).message.replaceAll(String(message.file), '[file]') });
   }
 });
 

@@ -12,7 +12,7 @@ export interface Load {
   readonly limits: Limits;
 }
 
-export type ToScorer = Load | { readonly type: 'inspect'; readonly file: string };
+export type ToScorer = Load | { readonly type: 'inspect'; readonly file: string | Buffer };
 
 export type FromScorer =
   /** Loaded, proven by its golden samples, warm. */

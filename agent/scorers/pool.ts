@@ -41,7 +41,7 @@ export interface Pool {
    * Inspects a file in the next free process. Rejects only when the pool is closed: a file on which two processes
    * died is `scorer-crashed`, one that took longer than the deadline is `timeout`.
    */
-  inspect(file: string): Promise<Inspection>;
+  inspect(file: string | Buffer): Promise<Inspection>;
   /** Files that wait for a free process. */
   readonly queued: number;
   /** Processes replaced so far. */
@@ -53,7 +53,7 @@ export interface Pool {
 }
 
 interface Job {
-  readonly file: string;
+  readonly file: string | Buffer;
   readonly resolve: (inspection: Inspection) => void;
   readonly reject: (error: Error) => void;
   deaths: number;
@@ -144,7 +144,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       return opened.reject(end.bundle ? new BundleError(end.message) : new Error(end.message));
     // From here on the words travel, over MQTT as well: without paths.
     const message = end.message.replaceAll(options.bundle, '[bundle]');
-    const lastWords = job === null ? end.lastWords : end.lastWords.replaceAll(job.file, '[file]');
+    const lastWords = job === null ? end.lastWords : end.lastWords.replaceAll(String(job.file), '[file]');
     log.warn({ reason: overdue ? 'deadline' : message, lastWords }, 'scoring process ended');
     if (readySince === null) {
       slot.failure ??= message;

@@ -29,7 +29,7 @@ export interface ScorerEnd {
 
 export interface ScorerProcess {
   readonly pid: number | undefined;
-  inspect(file: string): void;
+  inspect(file: string | Buffer): void;
   kill(): void;
 }
 

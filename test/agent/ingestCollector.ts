@@ -50,14 +50,17 @@ export async function collect(
     ignore: ['.*', '*.tmp'],
     settleMilliseconds: HOUR,
     sweepMilliseconds: HOUR,
+    pollingMilliseconds: null,
+    depth: 32,
+    hasRoom: () => true,
     isKnown: (capture) => {
       onLook?.(capture);
       return records.has(keyOf(capture));
     },
-    onCapture: (capture) => {
+    onCapture: (capture, urgent) => {
       records.add(keyOf(capture));
       captures.push(capture);
-      onCapture?.(capture);
+      onCapture?.(capture, urgent);
       changed();
     },
     onCondition: (code, message) => {

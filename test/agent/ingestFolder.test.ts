@@ -108,18 +108,54 @@ test('the watched folder may itself be a link', async (t) => {
   await ingest.until(({ captures }) => captures.length === 1);
 });
 
-test('a name that is no UTF-8 gets a capture rather than silence', async (t) => {
+test('a folder below limits.depth is one capture, found or told by an event, and what is in it none', async (t) => {
   const folder = await makeFolder(t);
-  await writeFile(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0x66, 0xff, 0x2e, 0x6a])]), jpeg);
-  const ingest = await collect(t, folder, { settleMilliseconds: 20 });
+  await mkdir(path.join(folder, 'a/b/c'), { recursive: true });
+  for (const name of ['a/x.jpg', 'a/b/x.jpg', 'a/b/c/x.jpg']) await writeFile(path.join(folder, name), jpeg);
+  const ingest = await collect(t, folder, { depth: 2 });
   await ingest.swept;
   await ingest.idle();
+  const found = () => ingest.captures.map(({ name, kind }) => `${name} ${kind}`).sort();
+  const before = ['a/b/c too-deep', 'a/b/x.jpg file', 'a/x.jpg file'];
+  assert.deepEqual(found(), before);
+  await mkdir(path.join(folder, 'a/b/d'));
+  await ingest.until(({ captures }) => captures.length === 4);
+  await writeFile(path.join(folder, 'a/b/d/x.jpg'), jpeg);
   await ingest.sweepNow();
   await ingest.idle();
-  assert.deepEqual(
-    ingest.captures.map(({ kind }) => kind),
-    ['unreadable'],
-  );
+  assert.deepEqual(found(), ['a/b/c too-deep', 'a/b/d too-deep', 'a/b/x.jpg file', 'a/x.jpg file']);
+});
+
+test('polling reads the folder again and again, and listens to nothing', async (t) => {
+  const folder = await makeFolder(t);
+  await mkdir(path.join(folder, 'sub'));
+  const deaf = await collect(t, folder, { pollingMilliseconds: 3_600_000 });
+  await deaf.swept;
+  await writeFile(path.join(folder, 'sub/a.jpg'), jpeg);
+  const polling = await collect(t, folder, { pollingMilliseconds: 30 });
+  await polling.until(({ captures }) => captures.length === 1);
+  await writeFile(path.join(folder, 'sub/b.jpg'), jpeg);
+  await polling.until(({ captures }) => captures.length === 2);
+  assert.deepEqual([deaf.captures, deaf.conditions, polling.conditions], [[], [], []]);
+});
+
+test('a file system that is unmounted is said to be, and found again when it is back', async (t) => {
+  const folder = await makeFolder(t);
+  const limited = ['-rm', 'sh', '-c'];
+  if (spawnSync('unshare', [...limited, 'mount -t tmpfs none /mnt']).status !== 0)
+    return t.skip('needs unshare with user and mount namespaces');
+  const script = path.join(import.meta.dirname, 'ingestMounts.ts');
+  const { stdout } = await promisify(execFile)('unshare', [
+    ...limited,
+    'exec "$0" "$1" "$2"',
+    process.execPath,
+    script,
+    folder,
+  ]);
+  const { names, conditions } = JSON.parse(stdout);
+  assert.deepEqual(names, ['a.jpg', 'b.jpg', 'beneath.jpg', 'c.jpg']);
+  assert.match(conditions[0], /^watch-missing: The file system .* is not mounted any more/);
+  assert.equal(conditions[1], 'watch-missing: null');
 });
 
 test('a file without permission is unreadable, and a capture again once it may be read', async (t) => {

@@ -10,6 +10,7 @@ import { noFault } from '../../agent/faultPoints.ts';
 import { captureAt } from '../../agent/ingest/look.ts';
 import type { Inspection } from '../../agent/inspect/inspection.ts';
 import { startPipeline } from '../../agent/pipeline.ts';
+import { type CaptureQueue, captureQueue, type Order } from '../../agent/queue.ts';
 import { makeVerdict } from '../../agent/verdict.ts';
 import type { Manifest } from '../../config/bundle.ts';
 
@@ -48,8 +49,11 @@ async function through(t: TestContext, meanwhile: (file: string) => void, obstac
   const pipeline = startPipeline({
     folder,
     concurrency: 1,
+    order: 'newest',
+    queue: 10,
+    onRoom: () => {},
     inspect: async (name) => {
-      meanwhile(name);
+      meanwhile(String(name));
       return scored;
     },
     look: (name) => captureAt(folder, name),
@@ -63,7 +67,7 @@ async function through(t: TestContext, meanwhile: (file: string) => void, obstac
     onCondition: (code, message) => code === 'disk-full' && conditions.push(message),
   });
   const capture = (await captureAt(folder, 'a.jpg')) as Capture;
-  pipeline.add(capture);
+  pipeline.add(capture, true);
   assert.ok(pipeline.has(capture));
   await pipeline.idle();
   assert.ok(!pipeline.has(capture));
@@ -104,4 +108,46 @@ test('while something stands in the way nothing is read, and then everything is'
   assert.deepEqual(reasons, ['pass']);
   assert.equal(conditions[0], 'no space');
   assert.equal(conditions[1], null);
+});
+
+const at = (name: string, seconds: number): Capture => ({
+  name,
+  size: 1,
+  modifiedNanoseconds: BigInt(seconds) * 1_000_000_000n,
+  kind: 'file',
+});
+const all = (queue: CaptureQueue) => {
+  const names: string[] = [];
+  for (let one = queue.next(); one !== undefined; one = queue.next()) names.push(one.name);
+  return names;
+};
+
+test('newest: what has just come first, whatever its time, then the others by time; oldest: all by time', () => {
+  const fill = (order: Order) => {
+    const queue = captureQueue(order, 10);
+    for (const [name, seconds, urgent] of [
+      ['b', 2, false],
+      ['copy', 0, true],
+      ['a', 3, false],
+      ['live', 9, true],
+      ['c', 1, false],
+    ] as const)
+      assert.equal(queue.add(at(name, seconds), urgent), null);
+    return all(queue);
+  };
+  assert.deepEqual(fill('newest'), ['live', 'copy', 'a', 'b', 'c']);
+  assert.deepEqual(fill('oldest'), ['copy', 'c', 'b', 'a', 'live']);
+});
+
+test('a full queue leaves out the last in line, and asks for no more of them', () => {
+  const queue = captureQueue('newest', 3);
+  for (const seconds of [5, 3, 7]) queue.add(at(`${seconds}`, seconds), false);
+  assert.deepEqual(
+    [2, 4].map((seconds) => queue.hasRoom(at('', seconds))),
+    [false, true],
+  );
+  assert.equal(queue.add(at('4', 4), false)?.name, '3');
+  assert.equal(queue.add(at('2', 2), false)?.name, '2');
+  assert.equal(queue.add(at('live', 1), true)?.name, '4');
+  assert.deepEqual(all(queue), ['live', '7', '5']);
 });

@@ -275,6 +275,29 @@ test('verdicts wait on disk while there is no broker, and --once ends by itself'
   assert.equal(verdictsOf(dashboard.messages).length, 5, 'nothing is judged or published twice');
 });
 
+test('more files than the queue holds: all are judged, each once, what comes meanwhile before them', {
+  timeout: 60_000,
+}, async (t) => {
+  const broker = await startBroker();
+  const dashboard = await subscribe(broker.url);
+  const { watch, args } = place(broker.url);
+  for (let i = 0; i < 25; i++) await drop(watch, `${i}.jpg`, 'smooth', i);
+  const agent = startAgent([...args, '--limits-queue', '4']);
+  t.after(async () => {
+    agent.child.kill('SIGKILL');
+    await dashboard.close();
+    await broker.close();
+  });
+  await dashboard.until((m) => m.topic === topic.verdict);
+  await drop(watch, 'live.jpg', 'noisy', 99);
+  const { payload } = await dashboard.until(
+    (m) => m.topic === topic.verdict && m.payload.verdict === 'review',
+  );
+  assert.ok(Number(payload.seq) < 20, `judged as number ${payload.seq}`);
+  await dashboard.settle(() => idsOf(dashboard.messages).size === 26);
+  assert.equal(verdictsOf(dashboard.messages).length, 26);
+});
+
 test('a full disk stops scoring, state says so, and it goes on by itself when there is space', {
   timeout: 60_000,
 }, async (t) => {
