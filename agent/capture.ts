@@ -33,3 +33,8 @@ export function instantOf(nanoseconds: bigint): string {
   const writable = milliseconds < 0n ? 0n : milliseconds > LAST_INSTANT ? LAST_INSTANT : milliseconds;
   return new Date(Number(writable)).toISOString();
 }
+
+/** The capture that a folder is which lies deeper than folders are read. */
+export function tooDeep(name: string): Capture {
+  return { name, size: 0, modifiedNanoseconds: 0n, kind: 'too-deep' };
+}

@@ -1,6 +1,6 @@
 /** From a folder to complete files. Events are hints, scanning is the truth, and every file passes one gate. */
 import type { Logger } from 'pino';
-import type { Capture } from '../capture.ts';
+import { type Capture, tooDeep } from '../capture.ts';
 import { degradedMessage, missingMessage, UNMOUNTED } from './conditions.ts';
 import { openGate } from './gate.ts';
 import { ignoreMatcher } from './ignore.ts';
@@ -112,7 +112,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       onFolder: watch.listen,
       depth: options.depth,
       onTooDeep: (name) => {
-        const capture = { name, size: 0, modifiedNanoseconds: 0n, kind: 'too-deep' } as const;
+        const capture = tooDeep(name);
         if (!options.isKnown(capture)) handOver(capture, urgent);
       },
       stopped: () => closed,

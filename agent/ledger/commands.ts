@@ -91,7 +91,13 @@ Examples:
 }
 
 function addVerify(ledger: Command, context: CommandContext, end: (code: number) => void): void {
-  withSettings(ledger.command('verify'), ['watch.path', 'watch.ignore', 'watch.settle', 'state.path'])
+  withSettings(ledger.command('verify'), [
+    'watch.path',
+    'watch.ignore',
+    'watch.settle',
+    'limits.depth',
+    'state.path',
+  ])
     .description('prove it: each settled file has one record, each record was acknowledged or waits')
     .option('--json', 'a JSON line for each proof')
     .addHelpText(

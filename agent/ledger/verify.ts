@@ -4,10 +4,11 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { AgentSettings } from '../../config/agent.ts';
 import type { Verdict } from '../../config/verdict.ts';
-import type { Capture } from '../capture.ts';
+import { type Capture, tooDeep } from '../capture.ts';
 import { siteKey, verdictId } from '../deliver/identity.ts';
 import { ignoreMatcher } from '../ingest/ignore.ts';
 import { captureAt, isImageName } from '../ingest/look.ts';
+import { pathTo } from '../ingest/names.ts';
 import { sweep } from '../ingest/sweep.ts';
 import type { LedgerReader } from './reader.ts';
 
@@ -21,7 +22,10 @@ export interface Proof {
 /** So many names or numbers are told of what is wrong. */
 const TOLD = 5;
 
-type VerifySettings = Pick<AgentSettings, 'watch.path' | 'watch.ignore' | 'watch.settle' | 'state.path'>;
+type VerifySettings = Pick<
+  AgentSettings,
+  'watch.path' | 'watch.ignore' | 'watch.settle' | 'limits.depth' | 'state.path'
+>;
 
 /** Proves one thing after the other; what does not hold does not stop the next. */
 export async function* verify(reader: LedgerReader, settings: VerifySettings): AsyncGenerator<Proof> {
@@ -149,20 +153,25 @@ async function files(reader: LedgerReader, settings: VerifySettings): Promise<Pr
   const missing: string[] = [];
   let found = 0;
   let unsettled = 0;
+  const check = ({ name, size, modifiedNanoseconds, kind }: Capture) => {
+    found++;
+    if ((recorded.get(name, size, modifiedNanoseconds, kind) as { n: number }).n === 1) return;
+    if (modifiedNanoseconds > settled) unsettled++;
+    else missing.push(name);
+  };
   const swept = await sweep({
     folder,
     from: '',
     ignored: ignoreMatcher(settings['watch.ignore']),
     wantsFolder: isImageName,
     stopped: () => false,
+    onFolder: () => {},
+    depth: settings['limits.depth'],
+    onTooDeep: (name) => check(tooDeep(name)),
     onName: async (name) => {
       const capture = await captureAt(folder, name);
-      if (capture === null) return isFolder(path.join(folder, name));
-      found++;
-      const { size, modifiedNanoseconds, kind } = capture;
-      if ((recorded.get(name, size, modifiedNanoseconds, kind) as { n: number }).n === 1) return false;
-      if (modifiedNanoseconds > settled) unsettled++;
-      else missing.push(name);
+      if (capture === null) return isFolder(pathTo(folder, name));
+      check(capture);
       return false;
     },
   });
@@ -179,7 +188,7 @@ async function files(reader: LedgerReader, settings: VerifySettings): Promise<Pr
   };
 }
 
-async function isFolder(file: string): Promise<boolean> {
+async function isFolder(file: string | Buffer): Promise<boolean> {
   return lstat(file).then(
     (found) => found.isDirectory(),
     () => false,
