@@ -7,8 +7,10 @@ import { LIMITS } from '../trainer/data/load.ts';
 import { findKnown } from '../trainer/encoders/install.ts';
 import { storedFolder } from '../trainer/encoders/store.ts';
 import { auroc } from '../trainer/statistics/auroc.ts';
+import type { Row } from '../trainer/voices/weights.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
 import { compareEncoder, type Pair } from './detectors/encoder.ts';
+import { type ToldDomain, tryExamples } from './detectors/examples.ts';
 import { bestTrivial, type Domain, type Fitted, fitDomain, percent, requireData } from './fit.ts';
 
 interface Judged extends Domain {
@@ -44,8 +46,14 @@ export const detectors: Bench = {
 };
 
 interface Result extends Fitted, Judged {
-  /** AUROC of each voice alone, by name. */
-  readonly voices: ReadonlyMap<string, number>;
+  readonly voices: VoicesOfTest;
+}
+
+/** Robust z of each voice of each test image, by label. */
+interface VoicesOfTest {
+  readonly names: readonly string[];
+  readonly good: readonly Row[];
+  readonly poor: readonly Row[];
 }
 
 async function run(context: BenchContext): Promise<Table[]> {
@@ -64,49 +72,55 @@ async function run(context: BenchContext): Promise<Table[]> {
   for (const domain of chosen) {
     const out = path.join(cache, 'detectors', domain.name);
     const without = await fitDomain(domain, 'auto', out, context);
-    results.push({ ...domain, ...without, voices: await voicesAlone(without) });
+    results.push({ ...domain, ...without, voices: await hearVoices(without) });
     if (encoder === undefined) continue;
     const changes = [{ key: 'model.encoder', value: encoder }];
     const seeing = await fitDomain(domain, 'auto', `${out}-encoder`, context, { changes });
     pairs.push({
       ...{ name: domain.name, floor: domain.encoderFloor, without, with: seeing },
-      voices: await voicesAlone(seeing),
+      voices: aloneOf(await hearVoices(seeing)),
     });
   }
   return [
-    ...[worth(results), alarms(results), cost(results)],
+    ...[worth(results), alarms(results), tryExamples(results.map(toldBy)), cost(results)],
     ...(encoder === undefined ? [] : compareEncoder(encoder, pairs)),
   ];
 }
 
-async function voicesAlone({ out, evaluation }: Fitted): Promise<ReadonlyMap<string, number>> {
+async function hearVoices({ out, evaluation }: Fitted): Promise<VoicesOfTest> {
   const inspector = await loadInspector({
     bundlePath: path.join(out, 'bundle.onnx'),
     limits: LIMITS,
     ...EXECUTION,
   });
   try {
-    const names = (inspector.bundle.manifest.voices ?? []).map(({ name }) => name);
-    const z = { good: names.map((): number[] => []), poor: names.map((): number[] => []) };
+    const rows: Record<'good' | 'poor', Row[]> = { good: [], poor: [] };
     for (const { path: file, label } of evaluation.images) {
       const { scores } = await inspector.inspectWithMap(file!);
-      for (const v of names.keys()) z[label][v]!.push(scores!.voices![v]!);
+      rows[label].push([...scores!.voices!]);
     }
-    return new Map(names.map((name, v) => [name, auroc(z.good[v]!, z.poor[v]!)]));
+    return { names: (inspector.bundle.manifest.voices ?? []).map(({ name }) => name), ...rows };
   } finally {
     await inspector.close();
   }
 }
 
+/** AUROC of each voice alone, by name. */
+function aloneOf({ names, good, poor }: VoicesOfTest): ReadonlyMap<string, number> {
+  const of = (rows: readonly Row[], v: number) => rows.map((row) => row[v]!);
+  return new Map(names.map((name, v) => [name, auroc(of(good, v), of(poor, v))]));
+}
+
 function worth(results: readonly Result[]): Table {
-  const voices = [...new Set(results.flatMap(({ voices }) => [...voices.keys()]))];
+  const voices = [...new Set(results.flatMap(({ voices: { names } }) => names))];
   const missed = results.filter(({ evaluation, floor }) => evaluation.auroc.value < floor);
   const mean = results.reduce((sum, { evaluation }) => sum + evaluation.auroc.value, 0) / results.length;
   return {
     title: 'What the default is worth: AUROC, nothing given but good images',
     columns: ['domain', 'AUROC', '95 %', 'floor', 'best trivial rule', ...voices],
-    rows: results.map(({ name, floor, evaluation, voices: alone }) => {
+    rows: results.map(({ name, floor, evaluation, voices: heard }) => {
       const { auroc: found } = evaluation;
+      const alone = aloneOf(heard);
       const best = bestTrivial(evaluation);
       return [
         name,
@@ -124,6 +138,12 @@ function worth(results: readonly Result[]): Table {
     failed: missed.length > 0,
   };
 }
+
+/** What examples are tried on: good images as fits that did not see them give them, as `trainer fit` does. */
+const toldBy = ({ name, metrics, voices: { good, poor } }: Result): ToldDomain => ({
+  ...{ name, good, poor },
+  unseen: metrics.calibration.images.map(({ voices }) => voices!),
+});
 
 function alarms(results: readonly Result[]): Table {
   return {

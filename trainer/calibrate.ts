@@ -25,8 +25,12 @@ export const EXECUTION = { executionProvider: 'cpu', threads: 1 } as const;
 const GOLDEN_TOLERANCE = 1e-3;
 
 export interface Calibration {
-  /** Calibration images with their scores, ascending. */
-  readonly images: readonly { readonly name: string; readonly score: number }[];
+  /** Calibration images with their scores, ascending, and robust z of each voice where there are voices. */
+  readonly images: readonly {
+    readonly name: string;
+    readonly score: number;
+    readonly voices?: readonly number[];
+  }[];
   /** Of the conformal rule: the rate promised, and where it lies in 90 of 100 calibrations of this size. */
   readonly falseAlarms: (Interval & { readonly promised: number }) | null;
   /** Calibration images that the threshold calls for review. */
@@ -89,7 +93,10 @@ export async function calibrate(
         samples: await Promise.all(options.golden.map((png) => scoreGolden(png, scorer, recipe))),
       },
     });
-    const images = unseen.map(({ name, score }) => ({ name, score }));
+    const images = unseen.map(({ name, score, voices }) => ({
+      ...{ name, score },
+      ...(voices !== undefined && { voices: [...voices] }),
+    }));
     return { bundle, images, ...whatItMeans(bundle.manifest), tuning };
   } finally {
     await scorer.close();
