@@ -88,7 +88,7 @@ Examples:
   trainer fit brain/ --recipe brain-mri --encoder resnet50.onnx --epochs 100
   trainer fit chest/ --recipe chest-xray --frames 5 --group-by 'person(\\d+)'
   trainer fit cells/ --recipe malaria --set input.thresholding.method=otsu
-  trainer fit good/ --set model.kind=vae --set model.latent=32
+  trainer fit good/ --recipe fundus --set model.kind=vae --set model.latent=32
   trainer fit good/ --set threshold.rule=mean-std --set threshold.k=2
   trainer fit good/ --out run-1 --resume --epochs 200`,
     )

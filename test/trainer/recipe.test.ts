@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'node:test';
 import { ConfigError } from '../../config/errors.ts';
 import { explainRecipe, listRecipes, loadRecipe } from '../../trainer/recipe.ts';
 import { parseChange, recipeKeys } from '../../trainer/recipe-keys.ts';
-import { temporary } from './launcher.ts';
+import { run, temporary } from './launcher.ts';
 
 const load = (...changes: string[]) => loadRecipe('fundus', changes.map(parseChange));
 
@@ -14,6 +14,25 @@ test('every recipe of the house loads', async () => {
     (await listRecipes()).map((r) => r.name),
     ['auto', 'brain-mri', 'chest-xray', 'fundus', 'malaria', 'mnist'],
   );
+});
+
+test('what the examples of the help and of the documents set, the recipes have', async () => {
+  const root = path.join(import.meta.dirname, '../..');
+  const { stdout } = await run('trainer', ['fit', '--help']);
+  const documents = ['README.md', 'docs/recipes.md', 'docs/encoders.md'];
+  const texts = await Promise.all(documents.map((name) => readFile(path.join(root, name), 'utf8')));
+  const examples = [stdout, ...texts].join('\n').match(/^(?:npx|) *trainer fit .*--.*$/gm) ?? [];
+  assert.ok(examples.length > 15, `${examples.length} examples`);
+  for (const example of examples) {
+    const values = (option: string) =>
+      [...example.matchAll(new RegExp(`--${option} (?:'([^']*)'|(\\S+))`, 'g'))].map((m) => m[1] ?? m[2]!);
+    const changes = [
+      ...values('set'),
+      ...values('encoder').map((name) => `model.encoder=${name}`),
+      ...values('frames').map((count) => `input.frames=${count}`),
+    ].map(parseChange);
+    await assert.doesNotReject(loadRecipe(values('recipe')[0] ?? 'auto', changes), example);
+  }
 });
 
 test('values are set by key: numbers, lists, a single number where a list is wanted, words', async () => {
