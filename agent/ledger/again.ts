@@ -1,7 +1,7 @@
 /** Asks the agent to judge captures again: `agent retry` and `agent rescore`. Whoever asks twice is answered once. */
 import type { Capture } from '../capture.ts';
 import { transaction } from '../deliver/transaction.ts';
-import { noFault } from '../faultPoints.ts';
+import type { FaultPoint } from '../faultPoints.ts';
 import { captureAt } from '../ingest/look.ts';
 import type { LedgerReader } from './reader.ts';
 
@@ -35,6 +35,7 @@ export async function askAgain(
   folder: string,
   wish: Wish,
   dry: boolean,
+  faultPoint: FaultPoint,
 ): Promise<Asked> {
   const candidates = matching(database, wish);
   const standing: Candidate[] = [];
@@ -49,7 +50,7 @@ export async function askAgain(
   const fresh = standing.filter(({ again }) => !again);
   if (!dry && fresh.length > 0) {
     const ask = database.prepare('INSERT OR IGNORE INTO again (capture, cause, asked_ms) VALUES (?, ?, ?)');
-    transaction({ database, faultPoint: noFault }, 'ask', () => {
+    transaction({ database, faultPoint }, 'ask', () => {
       for (const { capture } of fresh) ask.run(capture, wish.cause, Date.now());
     });
   }

@@ -4,6 +4,7 @@ import type { AgentSettings } from '../../config/agent.ts';
 import { readSettings } from '../../config/settings.ts';
 import { REASONS } from '../../config/verdict.ts';
 import type { CommandContext } from '../commands.ts';
+import { noFault } from '../faultPoints.ts';
 import { requireSettings, sourcesOf, withSettings } from '../settingsOptions.ts';
 import type { Wish } from './again.ts';
 import { openLedgerReader } from './reader.ts';
@@ -62,7 +63,13 @@ async function ask(
   const reader = openLedgerReader(settings['state.path'], 'write');
   try {
     const { askAgain } = await import('./again.ts');
-    const { asked, waiting, gone } = await askAgain(reader, settings['watch.path'], wish, dry);
+    const { asked, waiting, gone } = await askAgain(
+      reader,
+      settings['watch.path'],
+      wish,
+      dry,
+      context.faultPoint ?? noFault,
+    );
     const more = [
       ...(waiting > 0 ? [`${waiting} asked for before and not judged since`] : []),
       ...(gone > 0 ? [`${gone} no longer in the folder`] : []),
