@@ -13,7 +13,7 @@ interface Affine {
  * The graphs must be equal but for int64 constants (shapes, slice bounds). Where those differ they are an affine
  * function of the batch size: a single such dimension of a Reshape becomes -1, anything else is computed from the
  * first input's shape. Any other difference is an error, since the function then does something else for each batch
- * size. Returns the first graph, changed.
+ * size; two traces of one batch size must be equal. Returns the first graph, changed.
  */
 export function mergeTraces(a: Graph, b: Graph, batches: readonly [number, number]): Graph {
   const pair: Pair = { a, b, batches };
@@ -23,7 +23,7 @@ export function mergeTraces(a: Graph, b: Graph, batches: readonly [number, numbe
         joinDimension(pair, Number(d), Number(b[ports][i]?.dims[k]), port.name),
       );
     });
-  if (a.nodes.length !== b.nodes.length) throw differs('the number of operations');
+  if (a.nodes.length !== b.nodes.length) throw differs(pair, 'the number of operations');
   const nodes = a.nodes;
   a.nodes = []; // nodes that compute sizes land before the node that uses them
   nodes.forEach((node, i) => {
@@ -53,11 +53,11 @@ function joinNode(pair: Pair, node: Node, other: Node): void {
     node.inputs.length === other.inputs.length &&
     node.outputs.join() === other.outputs.join() &&
     JSON.stringify(node.attributes) === JSON.stringify(other.attributes);
-  if (!equal) throw differs(`an operation (${node.type})`);
+  if (!equal) throw differs(pair, `an operation (${node.type})`);
   node.inputs = node.inputs.map((name, i) => {
     const [x, y] = [pair.a.initializers.get(name), pair.b.initializers.get(other.inputs[i]!)];
     if (x && y) return joinConstant(pair, node, i, name, x, y);
-    if (name !== other.inputs[i]) throw differs(`an input of an operation (${node.type})`);
+    if (name !== other.inputs[i]) throw differs(pair, `an input of an operation (${node.type})`);
     return name;
   });
 }
@@ -70,10 +70,10 @@ function joinConstant(
   x: Initializer,
   y: Initializer,
 ): string {
-  if (x.type !== y.type || x.data.length !== y.data.length) throw differs(`a constant of ${node.type}`);
+  if (x.type !== y.type || x.data.length !== y.data.length) throw differs(pair, `a constant of ${node.type}`);
   if (x.type !== 'int64' || x.weight) {
     if (!sameShape(x.dims, y.dims) || !sameData(x.data, y.data))
-      throw differs(`a constant of ${node.type}, or random numbers are drawn in it`);
+      throw differs(pair, `a constant of ${node.type}, or random numbers are drawn in it`);
     return name;
   }
   const parts = Array.from(x.data, (v, i) =>
@@ -106,9 +106,10 @@ function batchAxis(g: Graph): [string, number] {
   throw new Error('no input has an open dimension');
 }
 
-function affine({ batches: [m, n] }: Pair, x: number, y: number, what: string): Affine {
+function affine(pair: Pair, x: number, y: number, what: string): Affine {
+  const [m, n] = pair.batches;
   const factor = (y - x) / (n - m);
-  if (!Number.isInteger(factor)) throw differs(what);
+  if (!Number.isInteger(factor)) throw differs(pair, what);
   return { factor, offset: x - factor * m };
 }
 
@@ -117,7 +118,11 @@ function sameData(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   return true;
 }
 
-function differs(what: string): Error {
+function differs({ batches: [m, n] }: Pair, what: string): Error {
+  if (m === n)
+    return new Error(
+      `the function did something else when it was called again: ${what} differs. It must not draw random numbers`,
+    );
   return new Error(
     `the function does not do the same for every batch size: ${what} changes with it in a way that a graph ` +
       'cannot express. Use tensor operations that work on any batch, or give a fixed batch size',

@@ -43,6 +43,8 @@ export interface GraphOptions {
   poolIndices: boolean;
   /** Names that belong to the caller's inputs and outputs; no inner name will equal one of them. */
   reserved: readonly string[];
+  /** Stands before every inner name: a graph inside of a node shares no name with the graph around it. */
+  prefix?: string;
 }
 
 /** The type numbers of onnx.proto, TensorProto.DataType. */
@@ -65,6 +67,7 @@ const MICROSOFT_OPERATORS = new Set(['FusedMatMul']);
 export class Graph {
   readonly portable: boolean;
   readonly poolIndices: boolean;
+  readonly prefix: string;
   readonly initializers = new Map<string, Initializer>();
   nodes: Node[] = [];
   inputs: Port[] = [];
@@ -76,6 +79,7 @@ export class Graph {
   constructor(options: GraphOptions) {
     this.portable = options.portable;
     this.poolIndices = options.poolIndices;
+    this.prefix = options.prefix ?? '';
     this.#reserved = new Set(options.reserved);
   }
 
@@ -217,7 +221,7 @@ export class Graph {
   }
 
   #name(prefix: string): string {
-    const name = `${prefix}_${this.#names++}`;
+    const name = `${this.prefix}${prefix}_${this.#names++}`;
     return this.#reserved.has(name) ? this.#name(prefix) : name;
   }
 }

@@ -59,15 +59,31 @@ const FORMS: Readonly<Record<string, InferenceForm>> = {
 
 /**
  * Runs `action` while the layers of `model` (and of the models and wrappers within) are as they are in inference:
- * nothing is random, nothing reads a value, and a stateful recurrent layer begins each call with zeros.
+ * nothing is random, nothing reads a value, and a stateful recurrent layer begins each call with zeros. `watch` is told
+ * which layer is being computed.
  */
-export function inInferenceForm<T>(model: LayersModel, action: () => T): T {
+export function inInferenceForm<T>(
+  model: LayersModel,
+  watch: (layer: string | undefined) => void,
+  action: () => T,
+): T {
   const undo: Array<() => void> = [];
+  let current: string | undefined;
+  const enter = (layer: string | undefined) => {
+    current = layer;
+    watch(layer);
+  };
   try {
-    for (const layer of allLayers(model.layers)) {
-      const form = FORMS[layer.getClassName()];
-      const call = form?.(layer);
-      if (call) undo.push(replace(layer, 'call', call));
+    for (const layer of new Set(allLayers(model.layers))) {
+      const call = FORMS[layer.getClassName()]?.(layer) ?? layer.call;
+      const watched: Layer['call'] = (inputs, kwargs) => {
+        const outer = current;
+        enter(`layer ${layer.name}, class ${layer.getClassName()}`);
+        const result = call.call(layer, inputs, kwargs);
+        enter(outer); // not where the layer fails: an error comes from the innermost
+        return result;
+      };
+      undo.push(replace(layer, 'call', watched));
       if (Object.hasOwn(layer, '_stateful')) undo.push(replace(layer, '_stateful', false));
     }
     return action();

@@ -1,17 +1,22 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import process from 'node:process';
-import { engine, setBackend } from '@tensorflow/tfjs-core';
-import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
+import { engine, setBackend, util } from '@tensorflow/tfjs-core';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { findModel, modelFiles, writeAtomically } from './files.ts';
-import { traceableModel } from './model_conversion.ts';
-import { trace } from './trace.ts';
-import { type Comparison, compare } from './verify.ts';
+import { type ConvertOptions, convertModel } from './convert.ts';
+import { writeAtomically } from './files.ts';
+import type { CompareOptions, Comparison, GivenInput } from './verify.ts';
 
 interface Settings {
   out: string;
   check?: boolean;
+  checkInputs?: string;
   tolerance: number;
+  opset?: number;
+  batch?: number;
+  shape?: Record<string, Array<number | null>>;
+  outputs?: string[];
+  names?: Record<string, string>;
+  fold?: boolean;
   json?: boolean;
 }
 
@@ -35,26 +40,63 @@ const EXAMPLES = `
 Examples:
   $ convert model/model.json --out model.onnx
       a layers model as TensorFlow.js saves it (model.save), weights beside it
-  $ convert run/ --out model.onnx --check
-      the model of a trainer run; then compare TensorFlow.js and onnxruntime on random inputs
-  $ convert model/ --out model.onnx --check --json
-      the same, one line of JSON for a program to read
+  $ convert downloaded.zip --out model.onnx --check
+      a graph model in an archive; then compare TensorFlow.js and onnxruntime on random inputs
+  $ convert model/ --out model.onnx --check-inputs inputs.json
+      compare on inputs of your own: {"image": [[[[0.1, 0.2, ...]]]]}, by the names in the ONNX file
+  $ convert detector/ --out detector.onnx --shape image=N,320,320,3 --outputs raw_boxes,scores
+      sizes that the model leaves open, and a graph cut off before what no file can hold
+  $ convert run/ --out model.onnx --names input_1=image,dense_3=score --opset 17 --json
+      other names, an older operator set, one line of JSON for a program to read
 
-The file is ONNX opset 18 with an open batch size N and operators of the standard only. Images keep
-TensorFlow.js' order, [N, height, width, channels].
+The file is ONNX with operators of the standard only, opset 18 and an open batch size N unless told otherwise. Images
+keep TensorFlow.js' order, [N, height, width, channels]. The model is as in inference.
 
 Exit codes: 0 done (and the check passed), 1 could not convert or the check failed, 2 wrong usage.`;
 
 function command(): Command {
   return new Command('convert')
-    .description('Turns a TensorFlow.js layers model into an ONNX file.')
-    .argument('<model>', 'model.json, or a folder that holds one (also RUN/model/model.json)')
+    .description('Turns a TensorFlow.js model (layers model or graph model) into an ONNX file.')
+    .argument('<model>', 'model.json, or a folder or zip archive that holds one (also RUN/model/model.json)')
     .requiredOption('-o, --out <file>', 'the ONNX file to write')
     .option('--check', 'compare TensorFlow.js with onnxruntime at batch 1, 3 and 8; fail when they differ')
+    .option(
+      '--check-inputs <file>',
+      'compare on these inputs instead of random ones: JSON, nested lists by name',
+    )
     .option('--tolerance <number>', 'largest relative difference that --check accepts', positive, 1e-4)
+    .option('--opset <number>', 'operator set of the file, 13 to 22', whole)
+    .option('--batch <number>', 'fix the batch size', whole)
+    .option('--shape <name=N,d,d>', 'sizes of an input; N is the open batch. May be given again', shape)
+    .option('--outputs <names>', 'of a graph model: other nodes as its outputs, comma between', list)
+    .option('--names <old=new,...>', 'other names for inputs and outputs', names)
+    .option('--fold', 'compute at once what depends on constants alone')
     .option('--json', 'print one line of JSON instead of text')
     .addHelpText('after', EXAMPLES)
     .exitOverride();
+}
+
+function list(text: string): string[] {
+  return text.split(',');
+}
+
+function names(text: string): Record<string, string> {
+  const pairs = list(text).map((pair) => pair.split('='));
+  if (pairs.every((pair) => pair.length === 2 && pair.every((name) => name !== '')))
+    return Object.fromEntries(pairs);
+  throw new InvalidArgumentError('It must be pairs old=new with commas between.');
+}
+
+function shape(text: string, before: Record<string, Array<number | null>> = {}) {
+  const [, name, sizes] = /^([^=]+)=((?:N|\d+)(?:,(?:N|\d+))*)$/.exec(text) ?? [];
+  if (!name || !sizes) throw new InvalidArgumentError('It must look like image=N,224,224,3.');
+  return { ...before, [name]: list(sizes).map((size) => (size === 'N' ? null : Number(size))) };
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('It must be a whole number above 0.');
 }
 
 function positive(text: string): number {
@@ -64,38 +106,58 @@ function positive(text: string): number {
 }
 
 async function convert(path: string, settings: Settings): Promise<Report> {
-  const source = await findModel(path);
-  if ((await stat(settings.out).catch(() => undefined))?.isDirectory())
-    throw new Error(
-      `--out ${settings.out} is a folder; name the file to write, for example ${settings.out}/model.onnx`,
-    );
+  const { out, tolerance } = settings;
+  if ((await stat(out).catch(() => undefined))?.isDirectory())
+    throw new Error(`--out ${out} is a folder; name the file to write, for example ${out}/model.onnx`);
   await quietCpuBackend();
-  const model = await load(source);
-  const { fn, inputs, outputNames } = traceableModel(model);
-  const bytes = trace(fn, inputs);
+  const { model, bytes, inputs, outputs, check } = await convertModel(path, await optionsOf(settings));
   const report: Report = {
-    model: source,
-    out: settings.out,
+    model,
+    out,
     bytes: bytes.length,
     inputs: inputs.map(({ name, shape }) => ({ name, shape: [...shape] })),
-    outputs: outputNames,
+    outputs: [...outputs],
+    ...(check && { check: { ...check, tolerance, passed: check.relative <= tolerance } }),
   };
-  if (settings.check) {
-    const { tolerance } = settings;
-    const found = await compare(fn, bytes, inputs);
-    report.check = { ...found, tolerance, passed: found.relative <= tolerance };
-    if (!report.check.passed) return report; // a file that failed its check is not written
-  }
-  await writeAtomically(settings.out, bytes);
+  if (report.check?.passed === false) return report; // a file that failed its check is not written
+  await writeAtomically(out, bytes);
   return report;
 }
 
-async function load(source: string): Promise<LayersModel> {
+async function optionsOf(settings: Settings): Promise<ConvertOptions> {
+  const { opset, batch, shape, outputs, names, fold, check, checkInputs } = settings;
+  const comparison: CompareOptions | undefined =
+    checkInputs !== undefined ? { given: await readInputs(checkInputs) } : check ? {} : undefined;
+  return {
+    ...(opset && { opset }),
+    ...(batch && { batch }),
+    ...(shape && { shapes: shape }),
+    ...(outputs && { outputs }),
+    ...(names && { names }),
+    ...(fold && { fold }),
+    ...(comparison && { check: comparison }),
+  };
+}
+
+/** Nested lists by the names of inputs. */
+async function readInputs(path: string): Promise<Record<string, GivenInput>> {
   try {
-    return await loadLayersModel(modelFiles(source));
+    const lists = Object.entries(JSON.parse(await readFile(path, 'utf8')) as Record<string, number[]>);
+    return Object.fromEntries(
+      lists.map(([name, values]) => [
+        name,
+        { shape: inferShape(values), values: util.flatten(values as never) as number[] },
+      ]),
+    );
   } catch (cause) {
-    throw new Error(`cannot load ${source}: ${messageOf(cause)}`, { cause });
+    throw new Error(`--check-inputs ${path} is no JSON object of nested lists: ${messageOf(cause)}`, {
+      cause,
+    });
   }
+}
+
+function inferShape(values: unknown): number[] {
+  return Array.isArray(values) ? [values.length, ...inferShape(values[0])] : [];
 }
 
 /** The reference of --check. Outside production mode TensorFlow.js advertises its node backend on each start. */

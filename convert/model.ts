@@ -9,33 +9,43 @@ import {
   ONNX_TYPE,
   type Port,
 } from './graph.ts';
+import { lowerOpset } from './lower_opset.ts';
 import { OPSET } from './opset.ts';
 
 /** AttributeProto.AttributeType of onnx.proto. */
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
+/** The IR version that came with each operator set, as far as older runtimes care. */
+const irVersion = (opset: number): bigint => (opset < 15 ? 7n : opset < 19 ? 8n : opset < 21 ? 9n : 10n);
+
 /**
- * The graph as a serialised ONNX ModelProto: IR version 8, operator set 18, little-endian raw data.
- * Equal graphs give equal bytes.
+ * The graph as a serialised ONNX ModelProto: operator set 18 (with its IR version 8) unless another is wanted,
+ * little-endian raw data. Equal graphs give equal bytes. Lowering to an older set changes the graph.
  */
-export function serializeModel(graph: Graph): Uint8Array<ArrayBuffer> {
-  assertConsistent(graph);
-  const domains = [{ domain: '', version: BigInt(OPSET) }];
+export function serializeModel(given: Graph, opset = OPSET): Uint8Array<ArrayBuffer> {
+  const graph = lowerOpset(given, opset);
+  const domains = [{ domain: '', version: BigInt(opset) }];
   if (graph.nodes.some((n) => n.domain === 'com.microsoft'))
     domains.push({ domain: 'com.microsoft', version: 1n });
   const model = create(onnx.ModelProtoSchema, {
-    irVersion: 8n,
+    irVersion: irVersion(opset),
     producerName: 'plumbline',
     opsetImport: domains.map((d) => create(onnx.OperatorSetIdProtoSchema, d)),
-    graph: create(onnx.GraphProtoSchema, {
-      name: 'plumbline',
-      initializer: [...graph.initializers].map(([name, value]) => tensorProto(name, value)),
-      input: graph.inputs.map(valueInfo),
-      output: graph.outputs.map(valueInfo),
-      node: graph.nodes.map(nodeProto),
-    }),
+    graph: graphProto(graph, 'plumbline'),
   });
   return toBinary(onnx.ModelProtoSchema, model);
+}
+
+/** The graph alone, as a node's attribute holds it too. */
+export function graphProto(graph: Graph, name: string): onnx.GraphProto {
+  assertConsistent(graph);
+  return create(onnx.GraphProtoSchema, {
+    name,
+    initializer: [...graph.initializers].map(([name, value]) => tensorProto(name, value)),
+    input: graph.inputs.map(valueInfo),
+    output: graph.outputs.map(valueInfo),
+    node: graph.nodes.map(nodeProto),
+  });
 }
 
 function nodeProto(node: Node, index: number): onnx.NodeProto {

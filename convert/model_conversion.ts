@@ -8,6 +8,10 @@ export interface TraceableModel {
   fn: TracedFunction;
   inputs: InputSpec[];
   outputNames: string[];
+  /** The layer that is being computed: where an error comes from. */
+  place: () => string | undefined;
+  /** Releases the model's weights. */
+  dispose: () => void;
 }
 
 /**
@@ -15,16 +19,21 @@ export interface TraceableModel {
  * batch that the model leaves open is an error: an ONNX file made here has fixed sizes but for the batch.
  * A model is converted as it is in inference, see inInferenceForm().
  */
-export function traceableModel(model: LayersModel): TraceableModel {
+export function traceableModel(
+  model: LayersModel,
+  { shapes = {} }: { shapes?: Readonly<Record<string, InputSpec['shape']>> } = {},
+): TraceableModel {
   const taken = new Set<string>();
   // A loaded Sequential has no inputNames before its first use; its tensors know their layers always.
   const inputs = model.inputs.map(({ shape, dtype, sourceLayer }): InputSpec => {
     const name = unused(sourceLayer.name, taken);
+    const type = dtype === 'int32' || dtype === 'bool' ? dtype : 'float32';
+    if (shapes[name]) return { name, shape: shapes[name], dtype: type };
     const rest = shape.slice(1);
     if (rest.some((d) => d === null))
       throw new Error(
         `input ${name} has shape [${shape.map((d) => d ?? 'open')}]: only the first size, the batch, may be open. ` +
-          'Build the model with a fixed inputShape',
+          `Give its sizes, for example --shape ${name}=${shape.map((d, i) => (i === 0 ? 'N' : (d ?? 16))).join()}`,
       );
     const batch = model.stateful ? shape[0]! : null; // a stateful layer takes no other batch than its own
     return {
@@ -34,12 +43,16 @@ export function traceableModel(model: LayersModel): TraceableModel {
     };
   });
   const outputNames = model.outputs.map(({ sourceLayer }) => unused(sourceLayer.name, taken));
+  let current: string | undefined;
+  const watch = (layer: string | undefined) => {
+    current = layer;
+  };
   const fn: TracedFunction = (...tensors) => {
     const given = tensors.length === 1 ? tensors[0]! : tensors;
-    const result = inInferenceForm(model, () => model.apply(given, { training: false }));
+    const result = inInferenceForm(model, watch, () => model.apply(given, { training: false }));
     return Object.fromEntries([result].flat().map((t, i) => [outputNames[i]!, t as Tensor]));
   };
-  return { fn, inputs, outputNames };
+  return { fn, inputs, outputNames, place: () => current, dispose: () => model.dispose() };
 }
 
 /** The name, with a number behind it where it is taken: a layer may be an input and an output, or give several. */

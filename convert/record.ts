@@ -7,6 +7,7 @@ import {
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
 import { type Handler, type HandlerTable, UnsupportedKernelError } from './kernels/handler.ts';
+import { whyUnsupported } from './kernels/unsupported.ts';
 import { elements } from './shapes.ts';
 import type { Entry, RecordedKernel, TensorStorage } from './storage.ts';
 
@@ -34,6 +35,10 @@ export interface Recorder {
   recorded(record: RecordedKernel): void;
   /** Called for each kernel computed on the host instead. */
   computedOnHost(): void;
+  /** Compute on the host whatever its inputs allow, however large. */
+  readonly fold?: boolean;
+  /** Where in the model the recording is, for errors. */
+  readonly place?: () => string | undefined;
 }
 
 /**
@@ -56,9 +61,15 @@ export function registerKernels(
       kernelFunc: ({ inputs, attrs }): KernelResult => {
         const recorder = recorderOf();
         const call = { kernelName, inputs: inputs as KernelInputs, attrs: (attrs ?? {}) as KernelAttrs };
-        if (isHostWork(recorder.storage, call)) return computeOnHost(recorder, host, call);
-        if (!handler) throw unsupported(kernelName);
-        return record(recorder, handler, call);
+        if (isHostWork(recorder, call)) return computeOnHost(recorder, host, call);
+        const place = recorder.place?.();
+        if (!handler) throw new UnsupportedKernelError(kernelName, whyUnsupported(kernelName), place);
+        try {
+          return record(recorder, handler, call);
+        } catch (error) {
+          if (error instanceof UnsupportedKernelError && place) throw error.at(place);
+          throw error;
+        }
       },
     });
   }
@@ -71,13 +82,6 @@ interface KernelCall {
   kernelName: string;
   inputs: KernelInputs;
   attrs: KernelAttrs;
-}
-
-function unsupported(kernel: string): UnsupportedKernelError {
-  return new UnsupportedKernelError(
-    kernel,
-    'there is no translation for it. Express that step with other operations, or compute it outside the model',
-  );
 }
 
 function record({ storage, recorded }: Recorder, handler: Handler, call: KernelCall): KernelResult {
@@ -106,11 +110,13 @@ function present(inputs: KernelInputs): Array<[string, TensorInfo]> {
   return Object.entries(inputs).filter((pair): pair is [string, TensorInfo] => pair[1] != null);
 }
 
-function isHostWork(storage: TensorStorage, { kernelName, inputs }: KernelCall): boolean {
+function isHostWork({ storage, fold }: Recorder, { kernelName, inputs }: KernelCall): boolean {
   if (GENERATORS.includes(kernelName)) return true;
   const entries = present(inputs).map(([, tensor]) => storage.entryOf(tensor));
   if (entries.length === 0 || !entries.every((e) => e.host && e.origin !== 'recorded')) return false;
-  return BATCHING.has(kernelName) || entries.every((e) => elements(e.shape) <= EAGER_ELEMENTS[e.dtype]);
+  return (
+    fold || BATCHING.has(kernelName) || entries.every((e) => elements(e.shape) <= EAGER_ELEMENTS[e.dtype])
+  );
 }
 
 /** Computes with tfjs-backend-cpu. Its tensors are held weakly and vanish with their ids. */

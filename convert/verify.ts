@@ -1,15 +1,23 @@
-import { dispose, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
+import { engine, type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { elements, sameShape } from './shapes.ts';
-import type { InputSpec, TracedFunction } from './trace.ts';
+import type { AsyncTracedFunction, InputSpec, TracedFunction } from './trace.ts';
 
 export interface CompareOptions {
   /** Batch sizes to try. Default 1, 3 and 8. */
   batches?: readonly number[];
   /** Seed of the random inputs. Default 1. */
   seed?: number;
+  /** Values to compare with, instead of random ones: one list for each input, all of one batch size. */
+  given?: Readonly<Record<string, GivenInput>>;
   /** Range of random float32 inputs. Default 0 to 1. uint8 inputs take 0 to 255, int32 0 to 9, bool both. */
   range?: readonly [number, number];
+}
+
+/** Values of an input, in order, and its shape with the batch. */
+export interface GivenInput {
+  readonly shape: readonly number[];
+  readonly values: ArrayLike<number>;
 }
 
 export interface Comparison {
@@ -33,7 +41,7 @@ const RELATIVE_FLOOR = 0.01;
  * Throws when names or shapes differ, or where either side gives a number that is not finite and the other does not.
  */
 export async function compare(
-  fn: TracedFunction,
+  fn: TracedFunction | AsyncTracedFunction,
   model: Uint8Array,
   inputs: readonly InputSpec[],
   options: CompareOptions = {},
@@ -44,13 +52,19 @@ export async function compare(
   try {
     const random = randomNumbers(seed);
     let worst: Comparison = { absolute: 0, relative: 0, output: '', batch: 0, compared: 0 };
-    for (const batch of open ? batches : batches.slice(0, 1)) {
-      const values = inputs.map((spec) => randomInput(spec, batch, range, random));
+    const { given } = options;
+    for (const batch of open && !given ? batches : batches.slice(0, 1)) {
+      const values = inputs.map((spec) =>
+        given ? givenInput(spec, given[spec.name]) : randomInput(spec, batch, range, random),
+      );
       const feeds = Object.fromEntries(values.map((v) => [v.name, v.feed]));
       const expected = await runTensorFlow(fn, values);
       const results = await session.run(feeds);
       for (const { name, shape, data } of expected)
-        worst = worse(worst, measure(name, batch, shape, data, results[name]));
+        worst = worse(
+          worst,
+          measure(name, given ? batchOf(inputs, values) : batch, shape, data, results[name]),
+        );
     }
     return worst;
   } finally {
@@ -58,7 +72,7 @@ export async function compare(
   }
 }
 
-interface RandomInput {
+interface Input {
   name: string;
   shape: number[];
   dtype: 'float32' | 'int32' | 'bool';
@@ -77,7 +91,7 @@ function randomInput(
   batch: number,
   [low, high]: readonly [number, number],
   random: () => number,
-): RandomInput {
+): Input {
   const dims = shape.map((d) => d ?? batch);
   const draw: Record<typeof dtype, () => number> = {
     float32: () => Math.fround(low + (high - low) * random()),
@@ -85,7 +99,30 @@ function randomInput(
     int32: () => Math.floor(10 * random()),
     bool: () => (random() < 0.5 ? 0 : 1),
   };
-  const values = Array.from({ length: elements(dims) }, draw[dtype]);
+  return feedOf(name, dtype, dims, Array.from({ length: elements(dims) }, draw[dtype]));
+}
+
+function givenInput({ name, shape, dtype = 'float32' }: InputSpec, given: GivenInput | undefined): Input {
+  const fits =
+    given?.shape.length === shape.length && shape.every((d, i) => (d ?? given.shape[i]) === given.shape[i]);
+  if (!given || !fits)
+    throw new Error(
+      `input ${name} wants values of shape [${shape.map((d) => d ?? 'N')}], given are ${given ? `[${given.shape}]` : 'none'}`,
+    );
+  return feedOf(name, dtype, [...given.shape], Array.from(given.values));
+}
+
+function batchOf(specs: readonly InputSpec[], inputs: readonly Input[]): number {
+  const i = specs.findIndex(({ shape }) => shape.includes(null));
+  return i < 0 ? 1 : inputs[i]!.shape[specs[i]!.shape.indexOf(null)]!;
+}
+
+function feedOf(
+  name: string,
+  dtype: NonNullable<InputSpec['dtype']>,
+  dims: number[],
+  values: number[],
+): Input {
   const array = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array }[dtype].from(
     values,
   );
@@ -94,15 +131,18 @@ function randomInput(
   return { name, shape: dims, dtype: dtype === 'uint8' ? 'float32' : dtype, values, feed };
 }
 
-async function runTensorFlow(fn: TracedFunction, inputs: readonly RandomInput[]): Promise<Expected[]> {
-  const outputs = tidy(() => {
-    const tensors = inputs.map(({ values, shape, dtype }) => tensor(values, shape, dtype));
-    return fn(...tensors);
-  });
-  const read = async ([name, t]: [string, Tensor]) => ({ name, shape: t.shape, data: await t.data() });
-  const expected = await Promise.all(Object.entries(outputs).map(read));
-  dispose(outputs);
-  return expected;
+async function runTensorFlow(
+  fn: TracedFunction | AsyncTracedFunction,
+  inputs: readonly Input[],
+): Promise<Expected[]> {
+  engine().startScope();
+  try {
+    const outputs = await fn(...inputs.map(({ values, shape, dtype }) => tensor(values, shape, dtype)));
+    const read = async ([name, t]: [string, Tensor]) => ({ name, shape: t.shape, data: await t.data() });
+    return await Promise.all(Object.entries(outputs).map(read));
+  } finally {
+    engine().endScope();
+  }
 }
 
 function measure(

@@ -39,12 +39,20 @@ export function first<T>(inputs: Inputs<T>): T {
   return list(inputs)[0]!;
 }
 
-/** A use of a supported kernel that has no correct translation. The message says what to do instead. */
+/** A kernel, or a use of one, that has no correct translation. The message says where it is and what to do instead. */
 export class UnsupportedKernelError extends Error {
   readonly kernel: string;
-  constructor(kernel: string, reason: string) {
-    super(`cannot translate the TensorFlow.js kernel ${kernel} to ONNX: ${reason}`);
+  readonly reason: string;
+  constructor(kernel: string, reason: string, place?: string) {
+    const where = place === undefined ? '' : ` (${place})`;
+    super(`cannot translate the TensorFlow.js kernel ${kernel}${where} to ONNX: ${reason}`);
     this.name = 'UnsupportedKernelError';
     this.kernel = kernel;
+    this.reason = reason;
+  }
+
+  /** The same, found at a place in the model. */
+  at(place: string): UnsupportedKernelError {
+    return new UnsupportedKernelError(this.kernel, this.reason, place);
   }
 }

@@ -7,6 +7,7 @@ import { ELEMENTWISE } from './elementwise.ts';
 import { EMBEDDED } from './embedded.ts';
 import type { HandlerTable } from './handler.ts';
 import { INDEX } from './indexing.ts';
+import { LOOP } from './loop.ts';
 import { MATRIX } from './matrix.ts';
 import { MORPHOLOGY } from './morphology.ts';
 import { NORM } from './norm.ts';
@@ -37,5 +38,6 @@ export const KERNELS: HandlerTable = {
   ...SCATTER,
   ...CROP,
   ...MORPHOLOGY,
+  ...LOOP,
   ...EMBEDDED,
 };

@@ -6,7 +6,8 @@ import { after, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
-import { findModel, modelFiles } from '../../convert/files.ts';
+import { modelFiles } from '../../convert/files.ts';
+import { findModel } from '../../convert/source.ts';
 import { seedWeights, smallAutoencoder } from './support/models.ts';
 
 tf.env().set('PROD', true);
@@ -73,9 +74,12 @@ test('what is no model is refused with what to do', async () => {
     return loadLayersModel(modelFiles(folder(name)));
   };
   await assert.rejects(bad('text', 'hello'), /not JSON/);
-  await assert.rejects(bad('other', '{"a": 1}'), /not a saved TensorFlow.js layers model/);
-  await assert.rejects(bad('null', 'null'), /not a saved TensorFlow.js layers model/);
-  await assert.rejects(bad('graph', '{"format": "graph-model"}'), /graph model/);
+  await assert.rejects(bad('other', '{"a": 1}'), /not a saved TensorFlow.js model/);
+  await assert.rejects(bad('null', 'null'), /not a saved TensorFlow.js model/);
+  await assert.rejects(
+    bad('graph', '{"format": "graph-model", "modelTopology": {"node": []}, "weightsManifest": []}'),
+    /is a graph model; a layers model is needed/,
+  );
   const naming = (path: string) =>
     `{"modelTopology": {}, "weightsManifest": [{"paths": ["${path}"], "weights": []}]}`;
   await assert.rejects(bad('missing', naming('gone.bin')), /cannot read the weights/);

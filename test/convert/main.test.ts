@@ -5,11 +5,15 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
+import { fromBinary } from '@bufbuild/protobuf';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import * as layers from '@tensorflow/tfjs-layers';
+import { zipSync } from 'fflate';
+import * as onnx from 'onnx-buf';
 import { InferenceSession } from 'onnxruntime-node';
 import { modelFiles } from '../../convert/files.ts';
+import { attribute, graphArtifacts, placeholder } from './support/graph_defs.ts';
 import { smallAutoencoder } from './support/models.ts';
 
 tf.env().set('PROD', true);
@@ -37,7 +41,7 @@ function convert(...args: string[]): Promise<Outcome> {
 test('--help shows examples and exit codes; wrong usage exits with 2', async () => {
   const help = await convert('--help');
   assert.equal(help.code, 0);
-  assert.match(help.stdout, /convert run\/ --out model.onnx --check/);
+  assert.match(help.stdout, /convert run\/ --out model.onnx --names/);
   assert.match(help.stdout, /Exit codes/);
   for (const args of [
     [],
@@ -108,4 +112,52 @@ test('a model with an open size is refused with what to do, as JSON too', async 
   assert.equal(outcome.code, 1);
   assert.match(JSON.parse(outcome.stdout).error, /only the first size, the batch, may be open/);
   assert.ok(!existsSync(join(root, 'bad.onnx')));
+});
+
+test('a graph model in an archive converts, checked on given inputs, with other names, batch and operator set', async () => {
+  const { modelTopology, weightSpecs, weightData } = graphArtifacts({
+    nodes: [
+      placeholder('x', [-1, 2]),
+      { name: 'sum', op: 'Add', input: ['x', 'bias'], attr: { T: attribute.type('DT_FLOAT') } },
+      { name: 'y', op: 'Mean', input: ['sum', 'axis'], attr: { keep_dims: attribute.bool(true) } },
+    ],
+    constants: {
+      bias: { values: [1, 2], shape: [2], dtype: 'float32' },
+      axis: { values: [1], shape: [1], dtype: 'int32' },
+    },
+  });
+  const json = {
+    format: 'graph-model',
+    modelTopology,
+    weightsManifest: [{ paths: ['a.bin'], weights: weightSpecs }],
+  };
+  const archive = zipSync({
+    'web/model.json': new TextEncoder().encode(JSON.stringify(json)),
+    'web/a.bin': new Uint8Array(weightData as ArrayBuffer),
+  });
+  const [zip, inputs, out] = ['graph.zip', 'inputs.json', 'graph.onnx'].map((name) => join(root, name));
+  await writeFile(zip!, archive);
+  await writeFile(
+    inputs!,
+    JSON.stringify({
+      image: [
+        [1, 2],
+        [3, -4],
+        [0, 9],
+      ],
+    }),
+  );
+  const options = ['--names', 'x=image,y=mean', '--check-inputs', inputs!, '--opset', '13', '--json'];
+  const outcome = await convert(zip!, '-o', out!, ...options);
+  assert.equal(outcome.code, 0, outcome.stderr);
+  const report = JSON.parse(outcome.stdout);
+  assert.deepEqual([report.inputs, report.outputs], [[{ name: 'image', shape: [null, 2] }], ['mean']]);
+  assert.equal(report.check.compared, 3);
+  const model = fromBinary(onnx.ModelProtoSchema, await readFile(out!));
+  assert.equal(model.opsetImport[0]!.version, 13n);
+  const cut = await convert(zip!, '-o', out!, '--outputs', 'sum', '--batch', '2', '--fold', '--json');
+  assert.deepEqual(JSON.parse(cut.stdout).outputs, ['sum']);
+  assert.deepEqual(JSON.parse(cut.stdout).inputs[0].shape, [2, 2]);
+  const unknown = await convert(zip!, '-o', out!, '--names', 'nothing=y');
+  assert.match(unknown.stderr, /no input or output nothing; it has x, y/);
 });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { findModel } from '../../convert/files.ts';
+import { findModel } from '../../convert/source.ts';
 import { type DownloadOptions, download, type Transport } from './download.ts';
 import { EncoderError } from './error.ts';
 import { withoutPassword } from './packageIndex.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { nearest } from '../../config/nearest.ts';
-import { findModel } from '../../convert/files.ts';
+import { findModel } from '../../convert/source.ts';
 import { collectModel, isUrl, urlName } from './collect.ts';
 import { efficientNetLite } from './efficientnetLite.ts';
 import { EncoderError } from './error.ts';

@@ -1,0 +1,165 @@
+/** Operations of graph models that tfjs-converter executes by reading values, done without. */
+import { deregisterOp, registerOp } from '@tensorflow/tfjs-converter';
+import {
+  bitwiseAnd,
+  cast,
+  engine,
+  image,
+  reshape,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  util,
+  where,
+} from '@tensorflow/tfjs-core';
+import { LOOP_KERNEL, type LoopBody, variableName } from './kernels/loop.ts';
+import { RANDOM } from './kernels/random.ts';
+import { collectJob } from './plan.ts';
+import { currentRecording, placeholder, type TraceStorage } from './recording.ts';
+import type { DataType } from './values.ts';
+
+/** What tfjs-converter hands the executor of a registered operation; its types leave out the last two. */
+interface ControlNode {
+  readonly inputs: Tensor[];
+  readonly attrs: Readonly<Record<string, unknown>>;
+  readonly node: {
+    readonly name: string;
+    readonly rawAttrs: Readonly<Record<string, { func?: { name: string } }>>;
+  };
+  readonly context: {
+    readonly functionMap: Readonly<Record<string, GraphFunction>>;
+    readonly tensorArrayMap: object;
+    readonly tensorListMap: object;
+  };
+}
+
+interface GraphFunction {
+  readonly graph: { readonly nodes: Readonly<Record<string, { readonly op: string }>> };
+  executeFunctionAsync(inputs: Tensor[], arrays: object, lists: object): Promise<Tensor[]>;
+}
+
+const CONDITIONS = ['If', 'StatelessIf'];
+const LOOPS = ['While', 'StatelessWhile'];
+/** tfjs-converter 4.22.0 looks for its operands under names that it does not have. */
+const AND = 'BitwiseAnd';
+const SUPPRESSION = 'NonMaxSuppressionV4';
+
+/**
+ * Replaces tfjs-converter's own conditions and loops, which read their condition, its padded suppression of boxes, and
+ * what draws random numbers, until the returned function is called. A condition that is known while recording is followed, so that a loop of a fixed number of turns is unrolled. Of an
+ * unknown one both branches are computed and one is chosen; a loop becomes ONNX's Loop.
+ */
+export function registerOperations(): () => void {
+  for (const name of RANDOM) registerOp(name, refuseRandom);
+  registerOp(AND, ({ inputs: [a, b] }) => bitwiseAnd(a as never, b as never));
+  registerOp(SUPPRESSION, (node) => suppress(node as unknown as ControlNode));
+  for (const name of CONDITIONS) registerOp(name, (node) => condition(node as unknown as ControlNode));
+  for (const name of LOOPS) registerOp(name, (node) => loop(node as unknown as ControlNode));
+  return () => {
+    for (const name of [...RANDOM, AND, SUPPRESSION, ...CONDITIONS, ...LOOPS]) deregisterOp(name);
+  };
+}
+
+function refuseRandom(node: object): never {
+  const { name, op } = (node as { node: { name: string; op: string } }).node;
+  throw new Error(
+    `node ${name}, operation ${op}, draws random numbers: no file computes the same then. Save the model for inference, ` +
+      'or make the numbers an input',
+  );
+}
+
+function suppress({ inputs, attrs }: ControlNode): Tensor[] {
+  const [boxes, scores, ...limits] = inputs as [Tensor2D, Tensor1D, ...Tensor[]];
+  const [most, overlap, score] = limits.map((limit) => limit.dataSync()[0]!) as [number, number, number];
+  const padded = attrs.pad_to_max_output_size === true;
+  const found = image.nonMaxSuppressionPadded(boxes, scores, most, overlap, score, padded);
+  return [found.selectedIndices!, found.validOutputs!];
+}
+
+async function condition(control: ControlNode): Promise<Tensor[]> {
+  const [decision, ...args] = control.inputs as [Tensor, ...Tensor[]];
+  const [yes, no] = [functionOf(control, 'then_branch'), functionOf(control, 'else_branch')];
+  if (isKnown(decision)) return call(control, (await isTrue(decision)) ? yes : no, args);
+  requireNoLists(control, yes, no);
+  const [taken, other] = [await call(control, yes, args), await call(control, no, args)];
+  const decided = reshape(cast(decision, 'bool'), []);
+  return taken.map((a, i) => {
+    const b = other[i]!;
+    if (!util.arraysEqual(a.shape, b.shape))
+      throw new Error(
+        `${control.node.name}: its branches give [${a.shape}] and [${b.shape}], and which one is taken depends on the ` +
+          'input. A file has one shape for each result; let both branches give the same',
+      );
+    return where(decided, a, b);
+  });
+}
+
+async function loop(control: ControlNode): Promise<Tensor[]> {
+  const [test, body] = [functionOf(control, 'cond'), functionOf(control, 'body')];
+  let variables = control.inputs;
+  for (;;) {
+    const [go] = (await call(control, test, variables)) as [Tensor];
+    if (!isKnown(go)) return recordLoop(control, go, variables);
+    if (!(await isTrue(go))) return variables;
+    variables = await call(control, body, variables);
+  }
+}
+
+/** The turns that are left, as one kernel. */
+async function recordLoop(control: ControlNode, go: Tensor, first: Tensor[]): Promise<Tensor[]> {
+  const [test, body] = [functionOf(control, 'cond'), functionOf(control, 'body')];
+  requireNoLists(control, test, body);
+  const storage = currentRecording()!;
+  const variables = first.map((t, i) => placeholder(storage, variableName(i), t.shape, t.dtype as DataType));
+  const next = await call(control, body, variables);
+  next.forEach((t, i) => {
+    if (!util.arraysEqual(t.shape, first[i]!.shape))
+      throw new Error(
+        `${control.node.name}: variable ${i} of the loop has shape [${first[i]!.shape}] before a turn and ` +
+          `[${t.shape}] behind it, and how many turns there are depends on the input. Keep the shape the same`,
+      );
+  });
+  const [again] = (await call(control, test, next)) as [Tensor];
+  const results = [reshape(cast(again, 'bool'), []), ...next].map((t) => storage.entryOf(t));
+  const job = collectJob(new Set(results));
+  const positions = results.map((entry) => job.roots.indexOf(entry)).join();
+  const made: LoopBody = { job, results, toJSON: () => `${job.key}|${positions}|${first.length}` };
+  const inputs = {
+    go: reshape(cast(go, 'bool'), []),
+    ...Object.fromEntries(first.map((t, i) => [variableName(i), t])),
+  };
+  // TensorFlow.js types attributes as plain data; they pass through it untouched.
+  return [engine().runKernel(LOOP_KERNEL, inputs, { body: made } as never)].flat() as Tensor[];
+}
+
+function functionOf(control: ControlNode, attribute: string): GraphFunction {
+  const name = control.node.rawAttrs[attribute]?.func?.name ?? '';
+  const found = control.context.functionMap[name];
+  if (!found) throw new Error(`${control.node.name}: the graph has no function ${name}`);
+  return found;
+}
+
+function call({ context }: ControlNode, fn: GraphFunction, args: Tensor[]): Promise<Tensor[]> {
+  return fn.executeFunctionAsync(args, context.tensorArrayMap, context.tensorListMap);
+}
+
+/** A branch that is not taken must not write: lists of tensors are not values. */
+function requireNoLists({ node }: ControlNode, ...functions: GraphFunction[]): void {
+  for (const { graph } of functions)
+    for (const { op } of Object.values(graph.nodes))
+      if (/^(TensorList|TensorArray|EmptyTensorList)/.test(op))
+        throw new Error(
+          `${node.name}: whether its ${op} is reached depends on the input, which no graph made here can express. Give ` +
+            'the loop a fixed number of turns, or stack the tensors instead',
+        );
+}
+
+/** Whether the value is there to read: always, but while recording only where it follows from constants. */
+function isKnown(tensor: Tensor): boolean {
+  const recording: TraceStorage | undefined = currentRecording();
+  return recording === undefined || recording.entryOf(tensor).host !== undefined;
+}
+
+async function isTrue(tensor: Tensor): Promise<boolean> {
+  return Boolean((await tensor.data())[0]);
+}

@@ -1,0 +1,138 @@
+/** Where a TensorFlow.js model lies: a folder, its model.json, or a zip archive of either. */
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join, posix, resolve, sep } from 'node:path';
+import { io } from '@tensorflow/tfjs-core';
+import { unzipSync } from 'fflate';
+
+export const TOPOLOGY = 'model.json';
+
+/** The two forms in which TensorFlow.js saves models. */
+export type ModelFormat = 'layers-model' | 'graph-model';
+
+export interface SavedModel {
+  /** The model.json that was read; inside of an archive `archive.zip/folder/model.json`. */
+  readonly file: string;
+  readonly format: ModelFormat;
+  readonly artifacts: io.ModelArtifacts;
+}
+
+/** @throws Error that says what is missing, or why the file is no model. */
+export async function readModel(path: string): Promise<SavedModel> {
+  const source = path.endsWith('.zip') ? await zipSource(path) : await folderSource(path);
+  const { json, format } = parseModel(source.file, source.text);
+  const artifacts = await io.getModelArtifactsForJSON(json, async (manifest) => {
+    const shards: ArrayBuffer[] = [];
+    for (const name of manifest.flatMap((group) => group.paths)) shards.push(await source.shard(name));
+    return [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
+  });
+  return { file: source.file, format, artifacts };
+}
+
+/** The model.json that `path` means: itself, PATH/model.json, or the one of a trainer's run, PATH/model/model.json. */
+export async function findModel(path: string): Promise<string> {
+  const found = await kind(path);
+  if (found === 'file') return path;
+  if (found === 'none')
+    throw new Error(`${path} does not exist; give a model.json or a folder that holds one`);
+  for (const candidate of [join(path, TOPOLOGY), join(path, 'model', TOPOLOGY)])
+    if ((await kind(candidate)) === 'file') return candidate;
+  throw new Error(
+    `neither ${TOPOLOGY} nor model/${TOPOLOGY} is in ${path}; give the folder that model.save() wrote`,
+  );
+}
+
+export async function isFile(path: string): Promise<boolean> {
+  return (await kind(path)) === 'file';
+}
+
+interface Source {
+  readonly file: string;
+  readonly text: string;
+  /** A weight file by the name that model.json gives it. */
+  shard(name: string): Promise<ArrayBuffer>;
+}
+
+async function folderSource(path: string): Promise<Source> {
+  const file = await findModel(path);
+  const folder = resolve(dirname(file));
+  return {
+    file,
+    text: await readFile(file, 'utf8'),
+    shard: async (name) => {
+      const shard = resolve(folder, name);
+      if (!shard.startsWith(folder + sep)) throw outside(file, name);
+      try {
+        return bufferOf(await readFile(shard));
+      } catch (cause) {
+        throw new Error(`cannot read the weights ${shard} that ${file} names; copy them beside it`, {
+          cause,
+        });
+      }
+    },
+  };
+}
+
+async function zipSource(path: string): Promise<Source> {
+  let entries: Record<string, Uint8Array>;
+  const bytes = await readFile(path).catch((cause) => {
+    throw new Error(`${path} does not exist; give a model.json, a folder or an archive that holds one`, {
+      cause,
+    });
+  });
+  try {
+    entries = unzipSync(bytes);
+  } catch (cause) {
+    throw new Error(`${path} is not a zip archive`, { cause });
+  }
+  const found = Object.keys(entries).filter((name) => posix.basename(name) === TOPOLOGY);
+  const [inner, ...others] = found;
+  if (inner === undefined || others.length > 0)
+    throw new Error(`${path} holds ${found.join(', ') || `no ${TOPOLOGY}`}; put exactly one model into it`);
+  const file = `${path}/${inner}`;
+  return {
+    file,
+    text: new TextDecoder().decode(entries[inner]),
+    shard: async (name) => {
+      const shard = posix.normalize(posix.join(posix.dirname(inner), name));
+      if (shard.startsWith('../')) throw outside(file, name);
+      const data = entries[shard];
+      if (data === undefined) throw new Error(`${path} has no ${shard}, which its ${inner} names`);
+      return bufferOf(data);
+    },
+  };
+}
+
+function parseModel(file: string, text: string): { json: io.ModelJSON; format: ModelFormat } {
+  let json: (Partial<io.ModelJSON> & { modelTopology?: { node?: unknown } }) | null;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`${file} is not JSON; it must be the model.json of a saved TensorFlow.js model`, {
+      cause,
+    });
+  }
+  if (!json?.modelTopology || !Array.isArray(json.weightsManifest))
+    throw new Error(
+      `${file} has no modelTopology and weightsManifest; it is not a saved TensorFlow.js model`,
+    );
+  // Old files do not say what they are: a graph has nodes.
+  const graph = json.format === 'graph-model' || Array.isArray(json.modelTopology.node);
+  return { json: json as io.ModelJSON, format: graph ? 'graph-model' : 'layers-model' };
+}
+
+function outside(file: string, name: string): Error {
+  return new Error(`${file} names weights outside its own folder: ${name}`);
+}
+
+function bufferOf(data: Uint8Array): ArrayBuffer {
+  return new Uint8Array(data).buffer;
+}
+
+async function kind(path: string): Promise<'file' | 'folder' | 'none'> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return 'none';
+    throw cause;
+  }
+}

@@ -1,0 +1,62 @@
+/** Every operation that tfjs-converter can emit, alone in a graph model, converted and compared. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { UNSUPPORTED_OPERATIONS } from '../../convert/kernels/unsupported.ts';
+import { OPERATION_CASES, type OperationCase } from './cases/graph_operations.ts';
+import { checkGraph } from './support/check_graph.ts';
+import { type Constant, type GraphDef, placeholder } from './support/graph_defs.ts';
+import { converterOperations } from './support/operations.ts';
+
+tf.env().set('PROD', true);
+await tf.setBackend('cpu');
+
+/** Largest difference to TensorFlow.js, of an element or of 1 % of the largest. */
+const RELATIVE = 1e-4;
+
+describe('an operation agrees with TensorFlow.js', () => {
+  OPERATION_CASES.forEach((operation, i) => {
+    test(`${operation.op} (${i})`, async () => {
+      const { results = 1, range = [-2, 2] } = operation;
+      const outputs = Array.from({ length: results }, (_, k) => (k === 0 ? 'result' : `result:${k}`));
+      const found = await checkGraph(graphOf(operation), outputs, { seed: i + 1, range });
+      assert.ok(found.compared > 0);
+      assert.ok(found.relative <= RELATIVE, `relative difference ${found.relative} of ${found.output}`);
+    });
+  });
+});
+
+/** In control.test.ts. */
+const CONTROL =
+  /^(If|While|Stateless.*|Switch|Merge|Enter|Exit|NextIteration|LoopCond|Tensor(List|Array).*|EmptyTensorList)$/;
+
+/** In every graph, or without a result. */
+const STRUCTURE = new Set(['Placeholder', 'PlaceholderWithDefault', 'Const', 'NoOp', 'Print']);
+
+test('no operation of tfjs-converter is left out', async () => {
+  const covered = new Set(OPERATION_CASES.map(({ op }) => op));
+  const refused = new Set(UNSUPPORTED_OPERATIONS.flatMap(({ operations }) => operations));
+  const known = await converterOperations();
+  assert.ok(known.length > 200, `only ${known.length} operations were found`);
+  const left = known.filter(
+    (op) => !covered.has(op) && !refused.has(op) && !CONTROL.test(op) && !STRUCTURE.has(op),
+  );
+  assert.deepEqual(left, []);
+  assert.deepEqual(
+    [...covered].filter((op) => refused.has(op)),
+    [],
+  );
+});
+
+function graphOf({ op, inputs, attr = {}, dtype = 'float32' }: OperationCase): GraphDef {
+  const constants: Record<string, Constant> = {};
+  const nodes = [placeholder('unused', [1])];
+  const names = inputs.map((input, k) => {
+    const name = `in${k}`;
+    if (Array.isArray(input)) nodes.push(placeholder(name, input, dtype));
+    else constants[name] = input;
+    return name;
+  });
+  return { nodes: [...nodes, { name: 'result', op, input: names, attr }], constants };
+}
