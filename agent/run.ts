@@ -111,6 +111,8 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     threads: settings['scorer.threads'],
     executionProvider: settings['scorer.executionProvider'],
     deadlineMilliseconds: settings['limits.scoring'] * 1000,
+    decodingMilliseconds: settings['limits.decoding'] * 1000,
+    memory: settings['limits.memory'],
     limits: { pixels: settings['limits.pixels'], bytes: settings['limits.bytes'] },
     log,
     onCondition: conditions.set,

@@ -187,6 +187,20 @@ export const SETTINGS = {
       unit: 'seconds',
     },
   ),
+  'limits.decoding': setting(
+    'limits.decoding',
+    positive,
+    20,
+    'Longest time for reading and decoding one capture, within limits.scoring.',
+    { unit: 'seconds' },
+  ),
+  'limits.memory': setting(
+    'limits.memory',
+    natural.min(2 ** 27),
+    2 ** 31,
+    'Most memory of a scoring process while it works on a capture; beyond it the process is ended and replaced.',
+    { unit: 'bytes' },
+  ),
   'limits.queue': setting(
     'limits.queue',
     natural.min(1),

@@ -7,7 +7,7 @@ import { EVIDENCE } from './evidence.ts';
 import { recipe } from './recipe.ts';
 import { settableRule } from './threshold.ts';
 import { desired, gap, health, info, reported, state } from './topics.ts';
-import { verdict } from './verdict.ts';
+import { REASONS, verdict } from './verdict.ts';
 
 const schemas = {
   manifest,
@@ -32,6 +32,7 @@ export function generated(): Map<string, string> {
   }
   files.set('docs/settings.md', settingsReference());
   files.set('docs/evidence.md', evidenceReference());
+  files.set('docs/reasons.md', reasonsReference());
   return files;
 }
 
@@ -49,6 +50,25 @@ Unknown keys are refused.
 
 | setting | meaning | default | unit | argument | environment |
 | --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+function reasonsReference(): string {
+  const rows = Object.entries(REASONS).map(([code, meaning]) => {
+    const called = code === 'above-threshold' || code === 'below-threshold';
+    return `| \`${code}\` | ${called ? '`review`' : '`unscorable`'} | ${meaning} |`;
+  });
+  return `# Reasons
+
+Generated from \`config/verdict.ts\` by \`npm run schemas\`; do not edit. What a verdict says under \`reason\`: \`pass\` has
+none, \`review\` says on which side of the threshold the score lies, and \`unscorable\` why there is no score. A capture that
+cannot be scored is never a \`pass\`. A code never changes its meaning; new ones may be added. All limits are
+[settings](settings.md); captures beyond \`limits.queue\` get no reason, for they are not refused: they stay in the folder and
+are judged later.
+
+| reason | verdict | meaning |
+| --- | --- | --- |
 ${rows.join('\n')}
 `;
 }

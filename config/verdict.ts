@@ -19,6 +19,8 @@ export const REASONS = {
   unreadable: 'The agent is not permitted to read the file, or reading failed.',
   vanished: 'The file disappeared before it could be read.',
   'changed-while-reading': 'The file changed while it was read; its new version gets a verdict of its own.',
+  'decoding-timeout': 'Reading and decoding took longer than limits.decoding allows.',
+  'out-of-memory': 'Decoding and scoring needed more memory than limits.memory allows.',
   timeout: 'Decoding and scoring took longer than limits.scoring.',
   'scorer-crashed': 'The scoring process died on this file twice.',
 } as const;

@@ -37,6 +37,8 @@ export async function loadInspector(options: {
   readonly executionProvider: ExecutionProvider;
   readonly threads: number;
   readonly limits: Limits;
+  /** Called for each file or content between decoding and the graph. */
+  readonly onDecoded?: () => void;
 }): Promise<Inspector> {
   const bundle = await readBundle(options.bundlePath);
   const scorer = await openScorer(bundle, options);
@@ -52,6 +54,7 @@ export async function loadInspector(options: {
       sha256 = createHash('sha256').update(bytes).digest('hex');
       const decoded = await decode(bytes, bundle.manifest.preprocessing, options.limits);
       const middle = performance.now();
+      options.onDecoded?.();
       const scores = await scorer.score(decoded.pixels, 1);
       const score = scores.score[0]!;
       if (!Number.isFinite(score)) throw new UnscorableError('corrupt', `The graph gave ${score} as score.`);

@@ -17,7 +17,7 @@ let inspector: Inspector | undefined;
 process.on('message', async (message: ToScorer) => {
   if (message.type === 'load') {
     try {
-      inspector = await loadInspector(message);
+      inspector = await loadInspector({ ...message, onDecoded: () => say({ type: 'decoded' }) });
       say({ type: 'ready', manifest: inspector.bundle.manifest });
       flushCompileCache(); // else written at a clean end, and this process is always killed
     } catch (error) {

@@ -19,6 +19,8 @@ export type FromScorer =
   | { readonly type: 'ready'; readonly manifest: Manifest }
   /** The bundle is not accepted (`bundle`), or loading failed otherwise. In words for the operator. */
   | { readonly type: 'refused'; readonly bundle: boolean; readonly message: string }
+  /** The file in work was read and decoded: what is left is the graph. */
+  | { readonly type: 'decoded' }
   | { readonly type: 'inspected'; readonly inspection: Inspection }
   /** Not the file's fault, as far as is known: the process is to be replaced. Holds no file name. */
   | { readonly type: 'failed'; readonly message: string };

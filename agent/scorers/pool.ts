@@ -1,9 +1,11 @@
 /** Scoring processes with deadlines: whatever a file does to one of them, the agent lives and the next file goes on. */
 import type { Logger } from 'pino';
 import type { Manifest } from '../../config/bundle.ts';
+import { REASONS } from '../../config/verdict.ts';
 import { BundleError } from '../inspect/bundleError.ts';
 import type { Inspection, Limits } from '../inspect/inspection.ts';
 import type { ExecutionProvider } from '../inspect/score.ts';
+import { type Beyond, type Bounds, type BoundsWatch, watchBounds } from './bounds.ts';
 import { forkScorer, type ScorerEnd, type ScorerProcess } from './process.ts';
 
 /** Deaths on one file after which it is given up. */
@@ -16,8 +18,7 @@ const MOST_STARTS = 3;
  */
 const FIRST = 100;
 const LAST = 10_000;
-
-export interface PoolOptions {
+export interface PoolOptions extends Bounds {
   /** Path of the bundle. */
   readonly bundle: string;
   readonly processes: number;
@@ -25,8 +26,6 @@ export interface PoolOptions {
   readonly threads: number;
   readonly executionProvider: ExecutionProvider;
   readonly limits: Limits;
-  /** Longest time for one file, milliseconds. */
-  readonly deadlineMilliseconds: number;
   readonly log: Logger;
   /** Called on changes; `null` when processes start again. */
   readonly onCondition: (code: 'scorer-failing', message: string | null) => void;
@@ -39,7 +38,7 @@ export interface Pool {
   readonly manifest: Manifest;
   /**
    * Inspects a file in the next free process. Rejects only when the pool is closed: a file on which two processes
-   * died is `scorer-crashed`, one that took longer than the deadline is `timeout`.
+   * died is `scorer-crashed`, one beyond a limit is `decoding-timeout`, `timeout` or `out-of-memory`.
    */
   inspect(file: string | Buffer): Promise<Inspection>;
   /** Files that wait for a free process. */
@@ -65,8 +64,10 @@ interface Slot {
   ready: number | null;
   /** In work, or to be tried again by the replacement: it shall not take a neighbour along. */
   job: Job | null;
-  overdue: boolean;
-  /** Of the job's deadline, or of the replacement. */
+  /** The limit that its file went beyond, for which it is being ended. */
+  beyond: Beyond | null;
+  bounds: BoundsWatch | undefined;
+  /** Of the replacement. */
   timer: NodeJS.Timeout | undefined;
   /** Ends since a file was last inspected. */
   ends: number;
@@ -100,6 +101,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       },
       {
         onReady: (loaded) => ready(slot, loaded),
+        onDecoded: () => slot.bounds?.decoded(),
         onInspected: (inspection) => inspected(slot, inspection),
         onEnd: (end) => over(slot, end),
       },
@@ -123,8 +125,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   };
 
   const inspected = (slot: Slot, inspection: Inspection) => {
-    if (slot.overdue) return; // killed already
-    clearTimeout(slot.timer);
+    if (slot.beyond !== null) return; // killed already
+    slot.bounds?.stop();
     slot.ends = 0;
     slot.job?.resolve(inspection);
     slot.job = null;
@@ -132,8 +134,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   };
 
   const over = (slot: Slot, end: ScorerEnd) => {
-    clearTimeout(slot.timer);
-    const { job, ready: readySince, overdue } = slot;
+    slot.bounds?.stop();
+    const { job, ready: readySince, beyond } = slot;
     slot.process = null;
     slot.ready = null;
     if (closed) {
@@ -145,7 +147,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     // From here on the words travel, over MQTT as well: without paths.
     const message = end.message.replaceAll(options.bundle, '[bundle]');
     const lastWords = job === null ? end.lastWords : end.lastWords.replaceAll(String(job.file), '[file]');
-    log.warn({ reason: overdue ? 'deadline' : message, lastWords }, 'scoring process ended');
+    log.warn({ reason: beyond ?? message, lastWords }, 'scoring process ended');
     if (readySince === null) {
       slot.failure ??= message;
       sayFailing();
@@ -153,7 +155,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       if (job !== null) waiting.unshift(job); // a neighbour may take it, for this one does not start
       next();
     } else if (job !== null) {
-      const inspection = giveUp(job, overdue);
+      const inspection = giveUp(job, beyond);
       if (inspection !== null) {
         slot.job = null;
         job.resolve(inspection);
@@ -163,8 +165,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     replace(slot);
   };
 
-  const giveUp = (job: Job, overdue: boolean): Inspection | null => {
-    if (overdue) return unscorable('timeout', `Took longer than ${options.deadlineMilliseconds / 1000} s.`);
+  const giveUp = (job: Job, beyond: Beyond | null): Inspection | null => {
+    if (beyond !== null) return unscorable(beyond, REASONS[beyond]);
     job.deaths++;
     return job.deaths < MOST_DEATHS
       ? null
@@ -173,7 +175,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
 
   const replace = (slot: Slot) => {
     slot.ends++;
-    slot.overdue = false;
+    slot.beyond = null;
     slot.timer = setTimeout(
       () => {
         restarts++;
@@ -194,17 +196,12 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
 
   const give = (slot: Slot, job: Job) => {
     slot.job = job;
-    slot.timer = setTimeout(() => deadline(slot, job), options.deadlineMilliseconds);
-    slot.process?.inspect(job.file);
-  };
-
-  /** After a stall of the agent itself the answer may be there already, unread: it is read before the axe falls. */
-  const deadline = (slot: Slot, job: Job) => {
-    slot.timer = setTimeout(() => {
+    slot.bounds = watchBounds(slot.process?.pid ?? 0, options, (which) => {
       if (slot.job !== job) return;
-      slot.overdue = true;
+      slot.beyond ??= which;
       slot.process?.kill();
-    }, 10);
+    });
+    slot.process?.inspect(job.file);
   };
 
   const sayFailing = () => {
@@ -219,6 +216,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       closed = true;
       for (const slot of slots) {
         clearTimeout(slot.timer);
+        slot.bounds?.stop();
         slot.job?.reject(new Error('The scoring processes were closed.'));
         slot.process?.kill();
       }
@@ -264,13 +262,14 @@ function newSlot(): Slot {
     process: null,
     ready: null,
     job: null,
-    overdue: false,
+    beyond: null,
+    bounds: undefined,
     timer: undefined,
     ends: 0,
     failure: null,
   };
 }
 
-function unscorable(reason: 'timeout' | 'scorer-crashed', message: string): Inspection {
+function unscorable(reason: Beyond | 'scorer-crashed', message: string): Inspection {
   return { outcome: 'unscorable', reason, message, bytes: 0, sha256: null };
 }

@@ -13,6 +13,8 @@ const LAST_WORDS = 2000;
 
 export interface ScorerEvents {
   readonly onReady: (manifest: Manifest) => void;
+  /** The file in work was read and decoded. */
+  readonly onDecoded: () => void;
   readonly onInspected: (inspection: Inspection) => void;
   /** The process is gone, for whatever reason; called once, last. */
   readonly onEnd: (end: ScorerEnd) => void;
@@ -67,7 +69,8 @@ export function forkScorer(load: Omit<Load, 'type'>, events: ScorerEvents): Scor
     if (message.type === 'ready') {
       clearTimeout(startup);
       events.onReady(message.manifest);
-    } else if (message.type === 'inspected') events.onInspected(message.inspection);
+    } else if (message.type === 'decoded') events.onDecoded();
+    else if (message.type === 'inspected') events.onInspected(message.inspection);
     else {
       said = { message: message.message, bundle: message.type === 'refused' && message.bundle };
       kill();

@@ -41,6 +41,8 @@ async function open(t: TestContext, options: Partial<PoolOptions> = {}): Promise
     executionProvider: 'cpu',
     limits: { pixels: 1e9, bytes: 2 ** 30 },
     deadlineMilliseconds: 60_000,
+    decodingMilliseconds: 60_000,
+    memory: 2 ** 34,
     log: pino({}, { write: (line: string) => void lines.push(line) }),
     onCondition: (_code, message) => void conditions.push(message),
     ...options,
@@ -133,7 +135,25 @@ test('a file that takes longer than the deadline is given up, and the next one g
   assert.deepEqual(found.outcome === 'unscorable' && found.reason, 'timeout');
   assert.equal(next.outcome, 'scored');
   assert.ok(!alive(process_!.pid));
-  assert.match(lines.join(''), /deadline/);
+  assert.match(lines.join(''), /"reason":"timeout"/);
+});
+
+test('a file that takes too long to decode, or too much memory, is given up with its own reason', async (t) => {
+  const { pool, lines } = await open(t, { decodingMilliseconds: 400 });
+  const slow = pool.inspect(large);
+  await stopBusy(pool);
+  const [found, next] = await Promise.all([slow, pool.inspect(small)]);
+  assert.deepEqual(found.outcome === 'unscorable' && found.reason, 'decoding-timeout');
+  assert.equal(next.outcome, 'scored');
+  assert.equal(pool.restarts, 1);
+  assert.match(lines.join(''), /"reason":"decoding-timeout"/);
+
+  const { pool: poor } = await open(t, { memory: 2 ** 20 });
+  const big = poor.inspect(large);
+  assert.deepEqual(
+    await big.then((inspection) => inspection.outcome === 'unscorable' && inspection.reason),
+    'out-of-memory',
+  );
 });
 
 test('an answer that came while the agent itself stood still is no timeout', async (t) => {

@@ -10,6 +10,8 @@ const pool = await openPool({
   executionProvider: 'cpu',
   limits: { pixels: 1e9, bytes: 2 ** 30 },
   deadlineMilliseconds: 60_000,
+  decodingMilliseconds: 60_000,
+  memory: 2 ** 34,
   log: pino({ level: 'silent' }),
   onCondition: () => {},
 });
