@@ -11,10 +11,12 @@ import { chaos } from './chaos.ts';
 import { delivery } from './delivery.ts';
 import { detectors } from './detectors.ts';
 import { encoders } from './encoders.ts';
+import { faults } from './faults.ts';
 import { keras } from './keras.ts';
 import { latency } from './latency.ts';
 import { maps } from './maps.ts';
 import { parity } from './parity.ts';
+import { soak } from './soak.ts';
 import { systems } from './systems.ts';
 import { formatTable } from './table.ts';
 import { training } from './training.ts';
@@ -26,6 +28,8 @@ const BENCHES: readonly Bench[] = [
   delivery,
   agent,
   chaos,
+  faults,
+  soak,
   encoders,
   systems,
   detectors,
