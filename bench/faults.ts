@@ -67,13 +67,15 @@ async function meet(fault: Fault) {
     let ended = 0;
     const mend = await fault.breakIt(scene);
     const { agent } = scene;
+    let mending = false;
     void agent.ended.then(() => {
-      if (agent === scene.agent) ended++;
+      if (!mending) ended++;
     });
     await scene.drop(CAPTURES, fault.meanwhile?.(scene));
     await scene.within(TO_SAY, () => (scene.said()?.alerts.length ?? 0) > 0);
     const alerts = scene.said()?.alerts ?? [];
     const lasting = alerts.filter(({ code }) => code === 'ledger-rebuilt').map(({ code }) => code);
+    mending = true;
     await mend();
     const start = performance.now();
     const wentOn = await scene.within(

@@ -12,6 +12,7 @@ import { delivery } from './delivery.ts';
 import { detectors } from './detectors.ts';
 import { encoders } from './encoders.ts';
 import { faults } from './faults.ts';
+import { hostile } from './hostile.ts';
 import { keras } from './keras.ts';
 import { latency } from './latency.ts';
 import { maps } from './maps.ts';
@@ -28,6 +29,7 @@ const BENCHES: readonly Bench[] = [
   delivery,
   agent,
   chaos,
+  hostile,
   faults,
   soak,
   encoders,

@@ -38,11 +38,12 @@ export interface RunningPeer {
   stop(): Promise<void>;
 }
 
-export function plumbline(bundle: string): Peer {
+/** @param more settings beside those of every peer. */
+export function plumbline(bundle: string, more: Readonly<Record<string, number>> = {}): Peer {
   return {
     name: 'Plumbline',
     start({ watch, state, port }, workers) {
-      const settings = { bundle, watch, state, 'scorer-processes': workers, 'log-level': 'error' };
+      const settings = { bundle, watch, state, 'scorer-processes': workers, 'log-level': 'error', ...more };
       const broker = ['--broker', `mqtt://127.0.0.1:${port}`];
       const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
       return startAgent(['run', ...args, ...broker]);

@@ -1,6 +1,5 @@
 /** What goes wrong beside the agent, and how it is put right. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -71,9 +70,8 @@ export const FAULTS: readonly Fault[] = [
     needs: ['prlimit'],
     scene: {},
     async breakIt({ agent: { pid } }) {
-      const lowest = Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number));
-      await shell(`prlimit --pid ${pid} --nofile=${lowest}:65536`);
-      return () => shell(`prlimit --pid ${pid} --nofile=65536:65536`);
+      await shell(`prlimit --pid ${pid} --nofile=3:`); // what is open stays open
+      return () => shell(`prlimit --pid ${pid} --nofile=1024:`);
     },
   },
   {
