@@ -55,6 +55,12 @@ export const EVIDENCE = {
     sentence: 'shapes and structures unlike the good ones: further off than {good}',
     advice: 'Check that the right subject is in view, whole and from the usual side.',
   },
+  'encoder-patches-unlike': {
+    meaning:
+      'A small part stands out from the rest, as a pretrained encoder sees it, more than in good images.',
+    sentence: 'a small part stands out from the rest: further off than in {good}',
+    advice: LOOK,
+  },
   'voice-unlike': {
     meaning: 'Another part of what is looked at, named in the sentence, is unlike that of good images.',
     sentence: '{name}: unlike the good ones, further off than {good}',

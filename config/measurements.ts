@@ -26,6 +26,7 @@ const VOICES: ReadonlyMap<string, KnownVoice> = new Map<string, KnownVoice>([
   ['texture-foreground', { code: 'texture-unlike', placed: true, subject: 'texture' }],
   ['texture-centre', { code: 'texture-centre-unlike', placed: false, subject: 'texture-centre' }],
   ['encoder', { code: 'encoder-unlike', placed: false, subject: 'encoder' }],
+  ['encoder-patches', { code: 'encoder-patches-unlike', placed: false, subject: 'encoder-patches' }],
   ['energy', { code: 'energy-unlike', placed: true, subject: 'energy' }],
 ]);
 

@@ -68,6 +68,12 @@ const detector = z
         memory: z.int().min(1).max(100_000).default(1000).describe('Images remembered at most.'),
       })
       .describe('Distance to the nearest good images; the bundle then holds features of training images.'),
+    z
+      .strictObject({
+        kind: z.literal('places'),
+        places: z.int().min(2).max(4096).default(196).describe('Places of the voice encoder-patches.'),
+      })
+      .describe('A Gaussian for every place; how far the most unusual places stand out from the others.'),
   ])
   .describe('Detector that a voice is followed by.');
 
@@ -100,6 +106,17 @@ const voice = z.discriminatedUnion('voice', [
     .describe(
       'What model.encoder makes of the middle of the foreground: mean and deviation of each feature over all places.',
     ),
+  z
+    .strictObject({
+      voice: z.literal('encoder-patches'),
+      taps: z
+        .array(z.string())
+        .min(1)
+        .optional()
+        .describe("Layers that are looked at together; default: the encoder's own choice."),
+      detector,
+    })
+    .describe('What model.encoder makes of each of 14 x 14 places of the foreground.'),
 ]);
 
 export const model = z.discriminatedUnion('kind', [

@@ -17,7 +17,7 @@ import { type DescribedImages, type DescribedVoice, describeImages } from './voi
 import { exportVoices, scoreImages } from './voices/export.ts';
 import { type CrossFitted, type FittedVoices, fitVoices } from './voices/fit.ts';
 import { MAP } from './voices/map.ts';
-import { type VoicesModel, voicesOf } from './voices/names.ts';
+import { seesThroughEncoder, type VoicesModel, voicesOf } from './voices/names.ts';
 import { IMAGE, runTraced } from './voices/run-traced.ts';
 import { findSiblings } from './voices/siblings.ts';
 import { STATISTICS } from './voices/statistics.ts';
@@ -105,11 +105,14 @@ async function openThrough(
   if (model.encoder === undefined) return null;
   const network = await openNetwork(model.encoder, EDGE, surroundings);
   announce.tellEncoder(console, network);
-  const through = voicesOf(model).filter(({ voice }) => voice === 'encoder');
+  const through = voicesOf(model).filter(seesThroughEncoder);
   const graph = trace(
     (image) => {
       const views = makeViews(image!, true);
-      const features = through.map((voice) => featuresOf(voice, network).describe(views, []));
+      const features = through.map((voice) => {
+        const { measure, describe } = featuresOf(voice, network);
+        return measure === undefined ? describe(views, []) : measure(views); // which costs as much
+      });
       return Object.fromEntries(features.map((tensor, i) => [`features${i}`, tensor]));
     },
     [IMAGE],

@@ -146,6 +146,28 @@ test('mahalanobis: of many features a sketch, which keeps distances and is the s
   assert.ok(Math.min(...scores(detector, odd)) > Math.max(...scores(detector, rows)));
 });
 
+test('places: one odd place is told, however far out; all places moved alike are not', async () => {
+  const count = 8;
+  const rows = rowsOf(80, 4 * count);
+  const { detector } = await fit(matrixOf(rows), { kind: 'places', places: count });
+  const [usual] = rowsOf(1, 4 * count);
+  const scaled = (columns: (i: number) => boolean) =>
+    usual!.map((v, i) => (columns(i) ? v + 20 * (1 + i) * (i % 2 === 0 ? 1 : -1) : v));
+  const [good, one, all] = scores(detector, [
+    usual!,
+    scaled((i) => i >= 8 && i < 12),
+    scaled(() => true),
+  ]) as [number, number, number];
+  assert.ok(one > 5 * good, `${one}, ${good}`);
+  assert.ok(all < 0.5 * one, `${all}, ${one}`);
+  const lone = await fit(matrixOf(rows.map((row) => row.subarray(8, 12))), { kind: 'places', places: 1 });
+  assert.ok(
+    scores(lone.detector, [usual!.subarray(8, 12)])[0]! < 0.01,
+    'a single place stands out from nothing',
+  );
+  await assert.rejects(fit(matrixOf(rows), { kind: 'places', places: 5 }), /not those of 5 places/);
+});
+
 test('the rate rises from a 25th to its highest and falls to next to nothing', () => {
   close(oneCycle(1, 0), 1 / 25, 1e-9);
   close(oneCycle(1, 0.3), 1, 1e-9);

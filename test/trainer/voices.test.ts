@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { randomFor } from '../../trainer/random.ts';
 import { encoder } from '../../trainer/voices/encoder.ts';
+import { encoderPatches } from '../../trainer/voices/encoder-patches.ts';
 import { energy, logEnergyCells } from '../../trainer/voices/energy.ts';
 import { fitLocalModel } from '../../trainer/voices/map.ts';
 import { sharpness } from '../../trainer/voices/sharpness.ts';
@@ -133,7 +134,12 @@ test('encoder: mean and deviation of each feature over the central 70 % of the f
   const difference = tf.max(tf.abs(tf.sub(views.foregroundAt(VIEW, 1), views.foreground))).dataSync()[0]!;
   within(difference, 0, 1e-6);
   const network = {
-    ...{ origin: { name: '', source: '', licence: '', sha256: '' }, taps: ['a', 'b'], notes: [] },
+    ...{
+      origin: { name: '', source: '', licence: '', sha256: '' },
+      taps: ['a', 'b'],
+      localTaps: ['b'],
+      notes: [],
+    },
     run: (images: tf.Tensor, taps: readonly string[]) => {
       assert.deepEqual([images.shape, taps], [[1, EDGE, EDGE, 3], ['b']]);
       return [tf.concat([images, tf.mul(images, 3)], 3) as tf.Tensor4D];
@@ -146,6 +152,36 @@ test('encoder: mean and deviation of each feature over the central 70 % of the f
     within(features[3 + c]!, 1.5, 0.03);
     within(features[6 + c]!, 0.7 / 0.98 / Math.sqrt(12), 0.005);
     within(features[9 + c]!, (3 * 0.7) / 0.98 / Math.sqrt(12), 0.015);
+  }
+});
+
+test('encoder-patches: a small change shows in its own place and those beside it', () => {
+  const network = {
+    ...{
+      origin: { name: '', source: '', licence: '', sha256: '' },
+      taps: ['a'],
+      localTaps: ['a'],
+      notes: [],
+    },
+    run: (images: tf.Tensor) => [tf.avgPool(images as tf.Tensor4D, 8, 8, 'valid')],
+  };
+  const { measure, describe } = encoderPatches(network);
+  const measured = [...measure!(makeViews(draw(waves), true)).dataSync()];
+  assert.equal(measured.length, 6);
+  const of = (pixel: Pixel) => describe(makeViews(draw(pixel), true), measured).dataSync();
+  const [before, after] = [
+    of(waves),
+    of((x, y, c) => waves(x, y, c) + (x >= 100 && x < 108 && y >= 36 && y < 44 ? 30 : 0)),
+  ];
+  assert.equal(before.length, 14 * 14 * 3);
+  const changes = Array.from({ length: 14 * 14 }, (_, place) =>
+    Math.max(...[0, 1, 2].map((c) => Math.abs(after[3 * place + c]! - before[3 * place + c]!))),
+  );
+  const most = Math.max(...changes);
+  assert.equal(changes.indexOf(most), 2 * 14 + 6); // columns 96 to 112, rows 32 to 48
+  for (const [place, change] of changes.entries()) {
+    const beside = Math.abs(Math.floor(place / 14) - 2) <= 1 && Math.abs((place % 14) - 6) <= 1;
+    assert.ok(beside || change < 0.2 * most, `${place}: ${change}, ${most}`); // elsewhere by the stretch alone
   }
 });
 

@@ -6,12 +6,14 @@ import { fitKnn, type KnnOptions } from './knn.ts';
 import { fitMahalanobis } from './mahalanobis.ts';
 import type { Matrix } from './matrix.ts';
 import { fitPca, type PcaOptions } from './pca.ts';
+import { fitPlaces, type PlacesOptions } from './places.ts';
 
 export type DetectorOptions =
   | AutoencoderOptions
   | GaussianOptions
   | PcaOptions
   | KnnOptions
+  | PlacesOptions
   | { readonly kind: 'mahalanobis' };
 
 type Kind = DetectorOptions['kind'];
@@ -22,6 +24,7 @@ const FITS: { readonly [K in Kind]: FitDetector<Extract<DetectorOptions, { kind:
   mahalanobis: fitMahalanobis,
   pca: fitPca,
   knn: fitKnn,
+  places: fitPlaces,
 };
 
 /** Fits the detector that `detector` describes to features of good images. Equal input gives an equal detector. */

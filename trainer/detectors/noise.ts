@@ -14,7 +14,7 @@ export function makeNoise(deviation: number, random: Random): (values: Float32Ar
 }
 
 /** Standard normal numbers, two from each pair of uniform ones (Box and Muller 1958). */
-function normals(count: number, random: Random): Float32Array {
+export function normals(count: number, random: Random): Float32Array {
   const values = new Float32Array(count);
   for (let i = 0; i < count; i += 2) {
     const radius = Math.sqrt(-2 * Math.log(1 - random()));

@@ -40,7 +40,7 @@ export function principalDirections(
 }
 
 /** Modified Gram-Schmidt, twice: once loses orthogonality when directions are nearly alike. */
-function orthonormalise(basis: readonly Float64Array[]): void {
+export function orthonormalise(basis: readonly Float64Array[]): void {
   for (let pass = 0; pass < 2; pass++)
     for (const [k, vector] of basis.entries()) {
       for (const earlier of basis.slice(0, k)) {

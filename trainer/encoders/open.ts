@@ -10,7 +10,7 @@ import type { InstallSurroundings } from './install.ts';
 import { loadNetwork } from './load.ts';
 import { type Network, SCALINGS } from './network.ts';
 import { scaled } from './scaling.ts';
-import { checkTaps } from './taps.ts';
+import { checkTaps, spreadOver } from './taps.ts';
 
 export interface OpenEncoderOptions {
   /** Layer whose output is wanted; default: the last one. */
@@ -69,6 +69,8 @@ export async function openEncoder(encoder: string, options: OpenEncoderOptions):
 export interface OpenedNetwork extends Pick<Network, 'origin' | 'taps'> {
   /** As of `OpenedEncoder`. */
   readonly notes: readonly string[];
+  /** Two taps that still see detail, where none are named. */
+  readonly localTaps: readonly string[];
   /**
    * `Images` of three channels, or grey -> output at each tap, float32 `[N, h, w, c]`; plain TensorFlow.js.
    * @throws EncoderError when it has no such tap.
@@ -86,9 +88,10 @@ export async function openNetwork(
   surroundings: InstallSurroundings,
 ): Promise<OpenedNetwork> {
   const network = await loadNetwork(encoder, surroundings);
-  const { origin, taps } = network;
+  const { origin, taps, perceptualTaps } = network;
   return {
     ...{ origin, taps },
+    localTaps: (perceptualTaps.length > 0 ? perceptualTaps : spreadOver(taps)).slice(-2),
     notes: notesOf(network, { width: side, height: side }),
     run: (images, wanted) => {
       checkTaps(origin.name, wanted, taps);

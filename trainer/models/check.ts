@@ -1,7 +1,7 @@
 /** Refuses models that cannot be built for their input, or that could not but copy it. */
 import { ConfigError } from '../../config/errors.ts';
 import type { Model, Recipe } from '../../config/recipe.ts';
-import { nameOfVoice, type VoicesModel, voicesOf } from '../voices/names.ts';
+import { nameOfVoice, seesThroughEncoder, type VoicesModel, voicesOf } from '../voices/names.ts';
 import { EDGE } from '../voices/views.ts';
 import { pooledSizes } from './blocks.ts';
 import { type ConvolutionalModel, poolOf, smallestMap } from './conv.ts';
@@ -54,11 +54,11 @@ export function checkVoices({ input, model, split, residual, loss }: Recipe): vo
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new ConfigError(`model.voices has ${twice} twice. Leave one of them out, or change its view.`);
-  if (encoder === undefined && voices.some(({ voice }) => voice === 'encoder'))
+  if (encoder === undefined && voices.some(seesThroughEncoder))
     throw new ConfigError(
       'model.voices has a voice that sees through an encoder, but there is none: set model.encoder, or give --encoder.',
     );
-  if (encoder !== undefined && ![...voices, ...encoderVoices].some(({ voice }) => voice === 'encoder'))
+  if (encoder !== undefined && ![...voices, ...encoderVoices].some(seesThroughEncoder))
     throw new ConfigError(
       `No voice sees through the encoder ${encoder}. Give model.encoderVoices such as [{"voice":"encoder","detector":{"kind":"mahalanobis"}}].`,
     );

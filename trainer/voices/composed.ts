@@ -1,6 +1,7 @@
 /** The features of each voice of a recipe. */
 import type { OpenedNetwork } from '../encoders/open.ts';
 import { encoder } from './encoder.ts';
+import { encoderPatches } from './encoder-patches.ts';
 import { energy } from './energy.ts';
 import type { VoiceRecipe } from './names.ts';
 import { sharpness } from './sharpness.ts';
@@ -20,5 +21,7 @@ export function featuresOf(voice: VoiceRecipe, network: OpenedNetwork | null): V
     }
     case 'encoder':
       return encoder(network!, voice.tap);
+    case 'encoder-patches':
+      return encoderPatches(network!, voice.taps);
   }
 }

@@ -23,7 +23,7 @@ export function encoder(network: OpenedNetwork, tap: string | undefined): VoiceF
   };
 }
 
-/** The central share of the foreground: `[N, 224, 224, channels]`, 0 to 1. */
-function pictureOf(views: Views, share: number): tf.Tensor4D {
+/** For an encoder: the central share of the foreground: `[N, 224, 224, channels]`, 0 to 1. */
+export function pictureOf(views: Views, share: number): tf.Tensor4D {
   return tf.transpose(views.foregroundAt(EDGE, share), [0, 2, 3, 1]);
 }

@@ -9,6 +9,11 @@ export function voicesOf({ voices, encoder, encoderVoices }: VoicesModel): reado
   return encoder === undefined ? voices : [...voices, ...encoderVoices];
 }
 
+/** Whether it needs a pretrained encoder. */
+export function seesThroughEncoder({ voice }: VoiceRecipe): boolean {
+  return voice === 'encoder' || voice === 'encoder-patches';
+}
+
 /** `texture-centre`, or the kind where it has one view only. */
 export function nameOfVoice(voice: VoiceRecipe): string {
   return voice.voice === 'texture' ? `texture-${voice.view}` : voice.voice;
