@@ -1,0 +1,74 @@
+/** docs/converter.md, from the table and from TensorFlow.js' own lists. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { serialization } from '@tensorflow/tfjs-core';
+import { layers } from '@tensorflow/tfjs-layers';
+import { UNSUPPORTED_OPERATIONS } from './kernels/unsupported.ts';
+
+const HEAD = `# Converting TensorFlow.js models
+
+\`npx convert model.json --out model.onnx --check\`. \`npx convert --help\` shows the rest.
+
+Made by \`npm run converter-page\`; do not edit.
+
+## How it works
+
+\`\`\`
+model.json, folder or zip -> layers model or graph model
+  -> run twice, with batch 29 and 31, on a backend that records     convert/recording.ts
+  -> one handler for each kernel writes ONNX nodes                  convert/kernels/table.ts
+  -> both graphs joined: sizes that follow the batch become N       convert/dynamic.ts
+  -> ONNX file, and --check: TensorFlow.js against onnxruntime      convert/verify.ts
+\`\`\`
+
+## Add a kernel
+
+1. Give it a handler in the file of its family in \`convert/kernels/\`: \`outputs\` (shape and type) and \`emit\` (nodes).
+2. Add a case to \`test/convert/cases/\`. \`test/convert/kernels.test.ts\` fails for a kernel without one.
+3. \`npx node --test test/convert/kernels.test.ts\`.
+`;
+
+const FORMS = `A model is converted as it is in inference: dropout and noise do nothing, \`RandomWidth\` passes images on, a stateful
+recurrent layer begins each call with zeros, \`CategoryEncoding\` leaves numbers that are out of range uncounted. Classes
+of your own convert once they are registered.`;
+
+const CONTROL = `A condition or loop that is known while recording is followed. Of an unknown one in the form of TensorFlow 2 both branches
+are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). An unknown one in the
+form of TensorFlow 1 (\`Switch\`, \`Merge\`) is refused.`;
+
+export function converterPage(): string {
+  const refused = new Set(UNSUPPORTED_OPERATIONS.flatMap(({ operations }) => operations));
+  const operations = converterOperations().filter((name) => !refused.has(name));
+  const rows = UNSUPPORTED_OPERATIONS.map(
+    ({ operations, reason, instead }) => `| ${code(operations)} | ${reason} | ${instead} |`,
+  );
+  return [
+    HEAD,
+    `## Layers\n\nAll of them:\n${code(layerClasses())}.\n\n${FORMS}\n`,
+    `## Operations of graph models\n\n${code(operations)}.\n\n${CONTROL}\n`,
+    `## Operations that do not convert\n\n| operations | why | instead |\n| --- | --- | --- |\n${rows.join('\n')}\n`,
+  ].join('\n');
+}
+
+function code(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(', ');
+}
+
+/** Every class that is registered as a layer, or as a cell of a recurrent one. */
+export function layerClasses(): string[] {
+  const { classNameMap } = serialization.SerializationMap.getMap();
+  return Object.keys(classNameMap).filter((name) => {
+    const { prototype } = classNameMap[name]![0];
+    return prototype instanceof layers.Layer || prototype instanceof layers.RNNCell;
+  });
+}
+
+/** The names of all operations that tfjs-converter executes, from its own lists. */
+export function converterOperations(): string[] {
+  const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-converter');
+  const folder = join(dirname(main), 'operations', 'op_list');
+  const lists = readdirSync(folder).filter((name) => name.endsWith('.js'));
+  const texts = lists.map((name) => readFileSync(join(folder, name), 'utf8'));
+  return texts.flatMap((text) => [...text.matchAll(/'tfOpName': '(\w+)'/g)].map((match) => match[1]!));
+}
