@@ -2,6 +2,7 @@
 
 import { readBundle } from './inspect/bundle.ts';
 import { proveGolden } from './inspect/golden.ts';
+import { whatItHolds } from './inspect/holdings.ts';
 import { regionAsText } from './inspect/mask.ts';
 import { type ExecutionProvider, openScorer } from './inspect/score.ts';
 
@@ -48,6 +49,7 @@ export async function describeBundle(
       'proof',
       `${m.golden.samples.length} golden samples on ${options.executionProvider}: largest relative difference ${difference.toExponential(1)}, allowed ${m.golden.tolerance}`,
     ],
+    ['holds', whatItHolds(m)],
     [
       'made from',
       `${data.train} training, ${data.validation} validation, ${data.calibration} calibration images (${data.refused} refused, ${data.duplicates} duplicates)`,

@@ -55,6 +55,7 @@ export async function fitDomain(
       recipe: () => loadRecipe(recipe, [...grouped, ...changes]),
       seed,
       examples: null,
+      realGolden: false,
       labelled: { test: null, good: [], bad: [], csv: null },
       backend: 'auto',
       threads: availableParallelism(),

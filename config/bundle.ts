@@ -81,6 +81,12 @@ export const manifest = z.strictObject({
   }),
   threshold,
   golden: z.strictObject({
+    real: z
+      .literal(true)
+      .optional()
+      .describe(
+        'The samples are training images, as `trainer fit --golden real` takes them; absent: they are made.',
+      ),
     tolerance: z.number().gt(0).describe('Largest relative difference between expected and measured score.'),
     samples: z.array(goldenSample).min(1),
   }),
@@ -100,6 +106,13 @@ export const manifest = z.strictObject({
     validationLoss: z.number(),
     backend: z.string(),
     trainer: z.string().describe('Version of the trainer.'),
+    remembers: z
+      .array(z.string())
+      .min(1)
+      .optional()
+      .describe(
+        'Voices with their detector, knn or padim, that holds features of training images; absent: the bundle holds weights, statistics and calibration scores only.',
+      ),
     encoder: z
       .strictObject({
         name: z.string(),

@@ -74,6 +74,11 @@ const detector = z
         places: z.int().min(2).max(4096).default(196).describe('Places of the voice encoder-patches.'),
       })
       .describe('A Gaussian for every place; how far the most unusual places stand out from the others.'),
+    z
+      .strictObject({ kind: z.literal('padim') })
+      .describe(
+        'A Gaussian for every place (Defard et al. 2021), for voices with places: texture and energy. The largest distance of a place; the bundle then holds features of training images.',
+      ),
   ])
   .describe('Detector that a voice is followed by.');
 

@@ -12,6 +12,7 @@ import type { OpenedEncoder, OpenedNetwork } from './encoders/open.ts';
 import type { Compute, Metrics, Tuning, UsedExamples, Weighting } from './metrics.ts';
 import type { LayerSummary } from './models/summary.ts';
 import { conclude, headline } from './report/conclusion.ts';
+import type { Suspicious } from './suspicious.ts';
 
 /** More refused files than this are counted here and named in metrics.json. */
 const REFUSED_SHOWN = 20;
@@ -193,6 +194,19 @@ export function tellCalibrated(
       ? `of ${n} good calibration images it calls ${called} for review; this rule promises no false-alarm rate`
       : `false alarms: at most ${percent(falseAlarms.promised)} promised; in 9 of 10 calibrations with n = ${n} the realised rate lies between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}`,
   );
+}
+
+/** The first few; all of them are in the report and in metrics.json. */
+const SUSPICIOUS_SHOWN = 3;
+
+export function tellSuspicious(console: Console, suspicious: readonly Suspicious[]): void {
+  console.say(
+    `for a look: the ${suspicious.length} most unusual of the images given as good are shown in the report; first of all`,
+  );
+  for (const { name, evidence } of suspicious.slice(0, SUSPICIOUS_SHOWN)) {
+    const [first] = evidence;
+    console.say(`  ${JSON.stringify(name).slice(1, -1)}${first === undefined ? '' : `: ${first.sentence}`}`);
+  }
 }
 
 export function tellConclusion(

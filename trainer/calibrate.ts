@@ -56,7 +56,7 @@ export async function calibrate(
     readonly groups: number;
     /** Calibration images, with graphs that did not see them. */
     readonly unseen: readonly { readonly graph: Uint8Array; readonly images: readonly LoadedImage[] }[];
-    readonly golden: readonly Buffer[];
+    readonly golden: { readonly real: boolean; readonly pngs: readonly Buffer[] };
     /** The rule f1 sets the threshold by them, see `requireTuning`. */
     readonly tuning: TuningImages;
     readonly provenance: Manifest['provenance'];
@@ -64,7 +64,14 @@ export async function calibrate(
     readonly measurements: Measurements | null;
     readonly onImage: () => void;
   },
-): Promise<Calibration & { readonly bundle: Bundle; readonly tuning: Tuning | null }> {
+): Promise<
+  Calibration & {
+    readonly bundle: Bundle;
+    readonly tuning: Tuning | null;
+    /** In no order. */
+    readonly unseen: readonly Unseen[];
+  }
+> {
   const { recipe } = options;
   const blank = { ...draft(recipe, options.provenance), ...named(options.measurements) };
   const unseen: Unseen[] = [];
@@ -90,14 +97,15 @@ export async function calibrate(
       threshold: { rule: recipe.threshold, ...bounds, revision: 1 },
       golden: {
         tolerance: GOLDEN_TOLERANCE,
-        samples: await Promise.all(options.golden.map((png) => scoreGolden(png, scorer, recipe))),
+        ...(options.golden.real && { real: true as const }),
+        samples: await Promise.all(options.golden.pngs.map((png) => scoreGolden(png, scorer, recipe))),
       },
     });
     const images = unseen.map(({ name, score, voices }) => ({
       ...{ name, score },
       ...(voices !== undefined && { voices: [...voices] }),
     }));
-    return { bundle, images, ...whatItMeans(bundle.manifest), tuning };
+    return { bundle, images, ...whatItMeans(bundle.manifest), tuning, unseen };
   } finally {
     await scorer.close();
   }
@@ -110,8 +118,10 @@ export interface Outputs extends Pick<Scores, 'voices' | 'statistics'> {
   readonly peak: number;
 }
 
-interface Unseen extends Outputs {
+/** A calibration image as a graph gave it that did not see it. */
+export interface Unseen extends Outputs {
   readonly name: string;
+  readonly scores: Pick<Scores, 'voices' | 'statistics' | 'map' | 'mapHeight' | 'mapWidth'>;
 }
 
 /** Of a batch of one. */
@@ -133,6 +143,9 @@ export function calibrationOf(
   };
 }
 
+/** What is kept of each image: of a thousand, reconstructions would fill the memory. */
+const withoutPixels = ({ reconstruction: _, ...scores }: Scores): Unseen['scores'] => scores;
+
 async function scoreUnseen(
   bundle: Bundle,
   images: readonly LoadedImage[],
@@ -142,7 +155,8 @@ async function scoreUnseen(
   try {
     const unseen: Unseen[] = [];
     for (const { name, pixels } of images) {
-      unseen.push({ name, ...outputsOf(await scorer.score(pixels, 1)) });
+      const scores = await scorer.score(pixels, 1);
+      unseen.push({ name, ...outputsOf(scores), scores: withoutPixels(scores) });
       onImage();
     }
     return unseen;

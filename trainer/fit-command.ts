@@ -3,7 +3,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Region } from '../config/preprocessing.ts';
 import { BACKENDS, type BackendName, parseBackend } from './backend/select.ts';
 import { makeConsole } from './console.ts';
+import { InterruptedError } from './error.ts';
 import { parseNamed } from './evaluation/sources.ts';
+import { withWhatIsLeft } from './interrupted.ts';
 import { parseMask } from './mask-option.ts';
 import { changeRecipe, loadRecipe } from './recipe.ts';
 import { type Change, parseChange } from './recipe-keys.ts';
@@ -66,6 +68,14 @@ export function addFitCommand(program: Command, context: FitCommandContext): voi
         `what TensorFlow.js runs on: auto, ${BACKENDS.join(', ')} (default: auto; that of the run with --resume)`,
       ).argParser(backendName),
     )
+    .addOption(
+      new Option(
+        '--golden <kind>',
+        'images in the bundle that prove it on a device: made ones, or real training images',
+      )
+        .choices(['made', 'real'])
+        .default('made'),
+    )
     .option('--resume', 'go on with the run in --out where it stopped', false)
     .option('--json', 'print the metrics as JSON at the end; what goes on is told on standard error', false)
     .addHelpText(
@@ -73,7 +83,8 @@ export function addFitCommand(program: Command, context: FitCommandContext): voi
       `
 The folder may hold good images only, or a data set: train_good/ beside test_good/ and test_anomalous/, train/ beside
 test/, a folder for each class, or IDX files. What was taken for what is told. Files and folders whose name begins
-with a dot are left out. Ctrl-C ends training after the batch, keeps the best weights and still writes everything; a
+with a dot are left out. Ctrl-C ends training after the batch: a recipe that trains on pixels keeps the best weights
+and still writes everything; auto, which takes a minute, keeps the settings, and --resume begins again with them. A
 second Ctrl-C ends at once.
 
 Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted twice, or before there was anything to keep.
@@ -114,6 +125,7 @@ Examples:
             csv: options.labels ?? null,
           },
           examples: options.examples ?? null,
+          realGolden: options.golden === 'real',
           backend: options.backend,
           resume: options.resume,
           cache: context.cache,
@@ -125,7 +137,9 @@ Examples:
           home: context.home,
         },
         makeConsole(options.json ? context.errors : context.output),
-      );
+      ).catch(async (error: unknown) => {
+        throw error instanceof InterruptedError ? await withWhatIsLeft(error, options.out) : error;
+      });
       if (options.json) context.output.write(`${JSON.stringify(metrics)}\n`);
     });
 }

@@ -1,8 +1,12 @@
 /** Made images that prove a bundle on another machine: no patient's picture travels in a bundle. */
 import sharp from 'sharp';
+import { shownFrame } from '../agent/inspect/frames.ts';
 import type { Preprocessing } from '../config/preprocessing.ts';
 import type { Picture } from './features.ts';
-import { type Random, randomFor } from './random.ts';
+import { type Random, randomFor, shuffled } from './random.ts';
+
+/** Images taken where real ones are asked for. */
+const TAKEN = 3;
 
 /**
  * Three PNGs of the input's size (stills, also where the model sees frames): the mean training image with a ramp of brightness, with a bright arc and noise, and
@@ -21,6 +25,21 @@ export async function makeGoldenImages(
     pngs.push(await encode(values, spec));
   }
   return pngs;
+}
+
+/** Middle frames of three training images, as PNG: pictures of patients, if that is what was trained on. */
+export function takeGoldenImages(
+  images: readonly Picture[],
+  spec: Preprocessing,
+  seed: number,
+): Promise<Buffer[]> {
+  const { width, height, channels } = spec;
+  const some = shuffled(images, randomFor(seed, 'golden')).slice(0, TAKEN);
+  return Promise.all(
+    some.map(({ pixels }) =>
+      sharp(shownFrame(pixels, spec), { raw: { width, height, channels } }).png().toBuffer(),
+    ),
+  );
 }
 
 type Change = (image: Float32Array, spec: Preprocessing, random: Random) => Float32Array;

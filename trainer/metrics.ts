@@ -7,6 +7,8 @@ import type { Trials } from './defects/types.ts';
 import type { Evaluation } from './evaluation/types.ts';
 import type { Fitted } from './fit.ts';
 import type { LayerSummary } from './models/summary.ts';
+import type { Overlay } from './overlays/find.ts';
+import type { Suspicious } from './suspicious.ts';
 import type { RankedExamples } from './voices/weights.ts';
 
 /** Of `trainer evaluate`, and the part of `trainer fit` that is alike. */
@@ -23,6 +25,8 @@ export interface EvaluationMetrics {
     readonly digest: string;
     readonly bytes: number;
     readonly mapAlarm: number;
+    /** What of the images that it was made from it carries along, in words. */
+    readonly holds: string;
     /** Pixels that the model sees. */
     readonly input: Recipe['input'];
     readonly residual: Recipe['residual'];
@@ -68,6 +72,10 @@ export interface Metrics extends EvaluationMetrics {
   readonly tuning: Tuning | null;
   /** What poor examples changed; null: none were given. */
   readonly examples: UsedExamples | null;
+  /** The most unusual of the images that set the threshold, for a look, most unusual first. */
+  readonly suspicious: readonly Suspicious[];
+  /** Text that the device burns into its pictures. */
+  readonly overlays: readonly Overlay[];
   /** What it finds of planted defects; null: not tried, which it is where the model is of voices. */
   readonly defects: Trials | null;
 }

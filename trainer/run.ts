@@ -15,9 +15,7 @@ import { LIMITS, type LoadedFolder, loadSamples, requireImages } from './data/lo
 import type { Label, Sample } from './data/sample.ts';
 import { describeSplit, type Split, splitImages } from './data/split.ts';
 import { significantBitsOf, sizesOf } from './data/stored.ts';
-import { describeTrials } from './defects/smallest.ts';
-import { type FoldOptions, tryFolds } from './defects/try-folds.ts';
-import type { Trials } from './defects/types.ts';
+import { tryPlanted } from './defects/try-planted.ts';
 import type { PipSurroundings } from './encoders/pipSettings.ts';
 import { tellEvaluation } from './evaluation/announce.ts';
 import { describeBundle } from './evaluation/describe-bundle.ts';
@@ -26,11 +24,13 @@ import { timedBar } from './evaluation/progress.ts';
 import { referenceOf } from './evaluation/reference.ts';
 import type { Reference } from './evaluation/types.ts';
 import { examplesOf, takeExamples } from './examples.ts';
-import { makeGoldenImages } from './golden.ts';
+import { makeGoldenImages, takeGoldenImages } from './golden.ts';
 import type { Metrics } from './metrics.ts';
+import { findOverlays } from './overlays/find.ts';
 import { type DefectPictures, drawDefects } from './report/defects.ts';
 import { takePictures } from './report/pictures.ts';
 import { renderReport } from './report/report.ts';
+import { suspiciousGroup } from './report/suspicious.ts';
 import {
   FORMAT,
   fingerprintOf,
@@ -41,7 +41,9 @@ import {
   runFiles,
   writeJson,
 } from './run-folder.ts';
+import { mostSuspicious } from './suspicious.ts';
 import { train } from './train.ts';
+import { rememberedBy } from './voices/names.ts';
 
 export interface RunOptions extends PipSurroundings {
   /** Folder of good images, or of a data set in one of the layouts that `openSource` knows. */
@@ -54,6 +56,8 @@ export interface RunOptions extends PipSurroundings {
   readonly labelled: GivenLabels;
   /** Folder of a few poor images that weigh the voices. */
   readonly examples: string | null;
+  /** Golden samples are training images, in place of made ones. */
+  readonly realGolden: boolean;
   /** Default: that of the run to resume, else `auto`. */
   readonly backend: BackendName | 'auto' | undefined;
   readonly threads: number;
@@ -140,13 +144,17 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   const {
     bundle,
     tuning: tuned,
+    unseen: scored,
     ...calibration
   } = await calibrate(graph, {
     recipe,
     unseen,
     groups,
     tuning,
-    golden: await makeGoldenImages(split.train, recipe.input, seed),
+    golden: {
+      real: options.realGolden,
+      pngs: await (options.realGolden ? takeGoldenImages : makeGoldenImages)(split.train, recipe.input, seed),
+    },
     provenance: {
       recipe: { ...recipe },
       data,
@@ -158,6 +166,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
       trainer: options.versions.trainer,
       encoder,
       ...(used !== null && { examples: examplesOf(used) }),
+      ...rememberedBy(recipe),
     },
     measurements,
     onImage: bar.onImage,
@@ -170,6 +179,9 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   // Opened as a device opens it: this proves the digest and the golden samples of the file as written.
   const inspector = await loadInspector({ bundlePath: files.bundle, limits: LIMITS, ...EXECUTION });
   try {
+    const suspicious = mostSuspicious(scored, bundle.manifest);
+    announce.tellSuspicious(console, suspicious);
+    const overlays = await findOverlays(split.train, inspector, { seed, stop: options.stop }, console);
     const tested = gathered.test.length > 0;
     const evaluation = tested
       ? await evaluateLabelled(
@@ -202,6 +214,8 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
       training,
       tuning: tuned,
       examples: used,
+      suspicious: suspicious.map(({ scores: _, ...told }) => told),
+      overlays,
       defects,
       bundle: describeBundle(bundle),
       calibration: { ...calibration, threshold },
@@ -209,7 +223,9 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
     };
     await writeJson(files.metrics, metrics);
     const readers = new Map([...gathered.train, ...gathered.test].map(({ name, read }) => [name, read]));
-    const pictures = await takePictures(inspector, metrics, readers);
+    const pictures = await takePictures(inspector, metrics, readers, [
+      suspiciousGroup(suspicious, split.calibration),
+    ]);
     const drawn = await drawOrdinary(metrics, split.calibration);
     await writeAtomically(files.report, renderReport(metrics, pictures, drawn));
     if (tested) tellEvaluation(console, metrics);
@@ -218,26 +234,6 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   } finally {
     await inspector.close();
   }
-}
-
-/** null: the model is none of voices, whose folds alone score images that they have not seen. */
-async function tryPlanted(
-  recipe: Recipe,
-  options: Omit<FoldOptions, 'onBegin'>,
-  console: Console,
-): Promise<Trials | null> {
-  if (recipe.model.kind !== 'voices') return null;
-  let end = () => {};
-  const trials = await tryFolds({
-    ...options,
-    onBegin: (images) => {
-      const bar = timedBar(console, 'planting defects', images);
-      end = bar.end;
-      return bar.onImage;
-    },
-  }).finally(() => end());
-  for (const line of describeTrials(trials)) console.say(line);
-  return trials;
 }
 
 /** Planted defects on the calibration image of median score. */

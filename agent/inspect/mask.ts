@@ -1,6 +1,7 @@
 /** Regions of a capture that nobody looks at, such as a burned-in date: black before anything else is done. */
 import sharp from 'sharp';
 import type { Region } from '../../config/preprocessing.ts';
+import type { Box } from './foreground.ts';
 import type { Size, Source } from './source.ts';
 
 /**
@@ -38,12 +39,18 @@ export function blank(
   stored: Size,
 ): void {
   for (const region of regions) {
-    const whole = region.unit === 'percent' ? { width: 100, height: 100 } : stored;
-    const columns = span(region.left, region.width, width / whole.width, width);
-    const rows = span(region.top, region.height, height / whole.height, height);
-    for (let y = rows.from; y < rows.to; y++)
-      pixels.fill(0, (y * width + columns.from) * channels, (y * width + columns.to) * channels);
+    const { left, top, right, bottom } = pixelsOf(region, { width, height }, stored);
+    for (let y = top; y < bottom; y++)
+      pixels.fill(0, (y * width + left) * channels, (y * width + right) * channels);
   }
+}
+
+/** First row and column of a region in a picture of `size`, and those behind its last; `stored` as of `blank`. */
+export function pixelsOf(region: Region, size: Size, stored: Size): Box {
+  const whole = region.unit === 'percent' ? { width: 100, height: 100 } : stored;
+  const columns = span(region.left, region.width, size.width / whole.width, size.width);
+  const rows = span(region.top, region.height, size.height / whole.height, size.height);
+  return { left: columns.from, right: columns.to, top: rows.from, bottom: rows.to };
 }
 
 /** As `--mask` takes it: left, top, width and height, in pixels or with per cent signs. */

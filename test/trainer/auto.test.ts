@@ -10,7 +10,7 @@ import { decode } from '../../agent/inspect/decode.ts';
 import { LIMITS } from '../../trainer/data/load.ts';
 import type { Metrics } from '../../trainer/metrics.ts';
 import { drawPhantom, type Flaw } from '../demo/phantoms.ts';
-import { run, temporary } from './launcher.ts';
+import { type Ended, run, temporary } from './launcher.ts';
 
 const hooks: (() => unknown)[] = [];
 after(async () => {
@@ -20,6 +20,8 @@ const SHORT = ['--backend=onnx', '--epochs=3'];
 let folder: string;
 let good: string;
 let made: string;
+let interrupted: Ended;
+let left: string[];
 before(async () => {
   folder = await temporary({ after: (hook: () => unknown) => void hooks.push(hook) } as never);
   good = path.join(folder, 'good');
@@ -27,8 +29,30 @@ before(async () => {
   await draw(path.join(folder, 'test/good'), 4, 500);
   await draw(path.join(folder, 'test/poor'), 4, 600, 'out of focus');
   made = path.join(folder, 'made');
-  const ended = await fit(made, '--test', path.join(folder, 'test'));
+  // Interrupted once the run is begun, then resumed: from here on it is a run like any other.
+  const tested = ['--test', path.join(folder, 'test')];
+  let told = false;
+  interrupted = await run('trainer', ['fit', good, '--out', made, ...SHORT, ...tested], (text, child) => {
+    if (!told && /^input: /m.test(text)) {
+      told = true;
+      child.kill('SIGINT');
+    }
+  });
+  left = await readdir(made);
+  const ended = await fit(made, ...tested, '--resume');
   assert.equal(ended.code, 0, ended.stderr);
+});
+
+test('Ctrl-C keeps the settings and says how to go on; the resumed run is as one never interrupted', async () => {
+  assert.equal(interrupted.code, 130, interrupted.stderr);
+  assert.match(
+    interrupted.stderr,
+    /error: Interrupted while \S+ .*Nothing was kept but the settings\. Run the same command with --resume to begin again/,
+  );
+  assert.doesNotMatch(interrupted.stderr, /\n {4}at /, 'a stack trace was shown');
+  assert.deepEqual(left, ['run.json', 'split.json']);
+  const again = await run('trainer', ['fit', good, '--out', made, ...SHORT]);
+  assert.match(again.stderr, /holds a run already .*--resume, choose another --out/);
 });
 
 const fit = (out: string, ...more: string[]) =>
@@ -123,6 +147,24 @@ test('too few images are refused with how many it takes; grey and mixed sizes wo
   const refused = await run('trainer', ['fit', few, '--out', path.join(folder, 'few-run'), ...SHORT]);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /alpha 0\.05 needs 19 good images, and there are 18 distinct ones/);
+  const five = path.join(folder, 'five');
+  await draw(five, 5, 720);
+  const ended5 = await run('trainer', ['fit', five, '--out', path.join(folder, 'five-run'), ...SHORT]);
+  assert.equal(ended5.code, 1);
+  assert.match(
+    ended5.stderr,
+    /5 images form only \d groups? .*Give a folder with more different good images|needs 19 good images, and there are 5/,
+  );
+  const copies = path.join(folder, 'copies');
+  await mkdir(copies);
+  const one = await drawPhantom(740);
+  for (let i = 0; i < 100; i++) await writeFile(path.join(copies, `${i}.jpg`), one);
+  const same = await run('trainer', ['fit', copies, '--out', path.join(folder, 'copies-run'), ...SHORT]);
+  assert.equal(same.code, 1);
+  assert.match(
+    same.stderr,
+    /Only 1 distinct image can be used \(99 more are copies of them\).*Give a folder/,
+  );
   const mixed = path.join(folder, 'mixed');
   await mkdir(mixed);
   for (let i = 0; i < 20; i++) {

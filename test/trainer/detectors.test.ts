@@ -25,7 +25,7 @@ const rowsOf = (count: number, columns: number): Float32Array[] =>
   });
 
 const OPTIONS: FitDetectorOptions = {
-  ...{ validation: null, seed: 1, name: 'test', epochs: 20, learningRate: 0.01, batchSize: 16 },
+  ...{ validation: null, places: null, seed: 1, name: 'test', epochs: 20, learningRate: 0.01, batchSize: 16 },
   ...{ signal: new AbortController().signal, onBatch: () => {} },
 };
 
@@ -104,6 +104,29 @@ test('knn: the mean distance to the nearest, by brute force', async () => {
   }
 });
 
+test('padim: the largest Mahalanobis distance of a place, as mahalanobis alone gives it', async () => {
+  const rows = rowsOf(60, 6);
+  const places = [
+    [0, 2, 4],
+    [1, 3, 5],
+  ];
+  const { detector } = await fit(matrixOf(rows), { kind: 'padim' }, { ...OPTIONS, places });
+  const ask = rowsOf(5, 6);
+  const pick = (some: readonly Float32Array[], place: readonly number[]) =>
+    some.map((row) => Float32Array.from(place, (c) => row[c]!));
+  const alone: number[][] = [];
+  for (const place of places) {
+    const one = await fit(matrixOf(pick(rows, place)), { kind: 'mahalanobis' });
+    alone.push(scores(one.detector, pick(ask, place)));
+  }
+  for (const [i, got] of scores(detector, ask).entries())
+    close(got, Math.max(alone[0]![i]!, alone[1]![i]!), 1e-3);
+  await assert.rejects(
+    fit(matrixOf(rows), { kind: 'padim' }),
+    /padim asks for a voice with places, and test has none/,
+  );
+});
+
 test('every detector: what is good scores lower than what breaks the pattern; equal input, equal scores', async () => {
   const all = rowsOf(230, 12);
   const [rows, fresh] = [all.slice(0, 200), all.slice(200)];
@@ -112,15 +135,17 @@ test('every detector: what is good scores lower than what breaks the pattern; eq
   const kinds: DetectorOptions[] = [
     { kind: 'mahalanobis' },
     { kind: 'pca', directions: 4 },
+    { kind: 'padim' },
     { kind: 'knn', neighbours: 3, memory: 100 },
     { kind: 'autoencoder', hidden: 16, bottleneck: 3, noise: 0.1 },
   ];
+  const options = { ...OPTIONS, places: [0, 1].map((half) => [0, 1, 2, 3, 4, 5].map((c) => 6 * half + c)) };
   for (const kind of kinds) {
-    const { detector, losses } = await fit(matrixOf(rows), kind);
+    const { detector, losses } = await fit(matrixOf(rows), kind, options);
     const [good, poor] = [scores(detector, fresh), scores(detector, broken)];
     assert.ok(good.every((score) => score > 0));
     assert.ok(mean(poor) > 1.1 * mean(good), `${kind.kind}: ${mean(good)}, ${mean(poor)}`);
-    const again = await fit(matrixOf(rows), kind);
+    const again = await fit(matrixOf(rows), kind, options);
     assert.deepEqual(scores(again.detector, fresh), good, kind.kind);
     if (kind.kind !== 'autoencoder') continue;
     assert.equal(losses.length, OPTIONS.epochs);

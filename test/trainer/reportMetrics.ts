@@ -59,6 +59,7 @@ export function evaluationMetrics(sample: Sample): EvaluationMetrics {
       digest: `sha256:${'0123456789abcdef'.repeat(4)}`,
       bytes: 1_234_567,
       mapAlarm: 0.05,
+      holds: 'weights, statistics and calibration scores',
       input: recipe.input,
       residual: recipe.residual,
       encoder: { name: 'efficientnet-lite0', source: 'package 0.1.0', licence: 'Apache-2.0' },
@@ -127,6 +128,8 @@ export function fitMetrics(sample: Sample): Metrics {
     },
     tuning: sample.tuning ? tuningOf() : null,
     examples: null,
+    suspicious: [],
+    overlays: [],
     defects: null,
   };
 }

@@ -101,6 +101,21 @@ test('texture: shares of uniform local binary patterns, as in Ojala et al. 2002'
     within(overall[i]!, Math.sqrt(count / (side - 2) ** 2 + 1e-5), 1e-4, `pattern ${i}:`);
 });
 
+test('texture: 1e-6 more or less in a pixel changes no feature by more than 1e-4', () => {
+  const drawn = draw(noisy);
+  const noise = Float32Array.from({ length: EDGE * EDGE * 3 }, () => 255e-6 * (2 * random() - 1));
+  const [before, after] = [drawn, tf.add(drawn, tf.tensor(noise, drawn.shape))].map((image) =>
+    makeViews(image, false),
+  );
+  for (const view of ['foregroundGrey', 'centre'] as const) {
+    const voice = texture((views) => views[view], 0.6);
+    const levels = [...voice.measure!(before!).dataSync()];
+    const [a, b] = [before!, after!].map((views) => voice.describe(views, levels).dataSync());
+    for (const [i, value] of a!.entries())
+      assert.ok(Math.abs(value - b![i]!) < 1e-4, `${view}, feature ${i}: ${value}, ${b![i]}`);
+  }
+});
+
 test('texture: what is below the noise changes nothing', () => {
   const flat = new Float32Array(128 * 128).fill(0.5);
   const stirred = flat.map((value) => value + 2e-6 * (random() - 0.5));
@@ -110,6 +125,29 @@ test('texture: what is below the noise changes nothing', () => {
       .dataSync();
   const [before, after] = [describe(flat), describe(stirred)];
   assert.ok(before.every((value, i) => Math.abs(value - after[i]!) < 1e-4));
+});
+
+test('places: what changes within one cell of a view changes most the features of that place', () => {
+  // Well inside of the cell in the second row and third column of four.
+  const cell = 4 + 2;
+  const spot: Pixel = (x, y, c) => (x > 124 && x < 156 && y > 68 && y < 100 ? noisy(x, y, c) : 120);
+  const [flat, spotted] = [(() => 120) as Pixel, spot].map((pixel) => makeViews(draw(pixel), false));
+  for (const [voice, overall] of [
+    [texture(({ grey }) => grey, 0.6), 3 * 10],
+    [energy, 0],
+  ] as const) {
+    const [before, after] = [flat!, spotted!].map((views) =>
+      voice.describe(views, [0.01, 0.01, 0.01]).dataSync(),
+    );
+    const places = voice.places!(before!.length);
+    assert.equal(places.length, 16);
+    assert.equal(new Set(places.flat()).size, before!.length - overall, 'each column in one place');
+    const change = places.map((columns) =>
+      columns.reduce((sum, i) => sum + Math.abs(before![i]! - after![i]!), 0),
+    );
+    for (const [i, value] of change.entries())
+      assert.ok(i === cell || value < 0.5 * change[cell]!, `${i}: ${change}`);
+  }
 });
 
 test('sharpness falls by blur, at the finest scale most; energy of grey has 384 numbers, of colour 960', () => {

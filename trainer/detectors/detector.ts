@@ -23,6 +23,8 @@ export interface Losses {
 export interface FitDetectorOptions {
   /** Of good images that are not trained on; they choose nothing. null: all are trained on. */
   readonly validation: Matrix | null;
+  /** Columns of the features of each place in the image, as many of each; null: they belong to none. */
+  readonly places: readonly (readonly number[])[] | null;
   readonly seed: number;
   /** Names the voice: two detectors of one run draw different numbers. */
   readonly name: string;

@@ -5,6 +5,7 @@ import { fitGaussian, type GaussianOptions } from './gaussian.ts';
 import { fitKnn, type KnnOptions } from './knn.ts';
 import { fitMahalanobis } from './mahalanobis.ts';
 import type { Matrix } from './matrix.ts';
+import { fitPadim } from './padim.ts';
 import { fitPca, type PcaOptions } from './pca.ts';
 import { fitPlaces, type PlacesOptions } from './places.ts';
 
@@ -14,7 +15,8 @@ export type DetectorOptions =
   | PcaOptions
   | KnnOptions
   | PlacesOptions
-  | { readonly kind: 'mahalanobis' };
+  | { readonly kind: 'mahalanobis' }
+  | { readonly kind: 'padim' };
 
 type Kind = DetectorOptions['kind'];
 
@@ -25,6 +27,7 @@ const FITS: { readonly [K in Kind]: FitDetector<Extract<DetectorOptions, { kind:
   pca: fitPca,
   knn: fitKnn,
   places: fitPlaces,
+  padim: fitPadim,
 };
 
 /** Fits the detector that `detector` describes to features of good images. Equal input gives an equal detector. */

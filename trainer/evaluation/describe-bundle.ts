@@ -1,5 +1,6 @@
 /** What a report says of a bundle and of its calibration, from the bundle alone. */
 import type { Bundle } from '../../agent/inspect/bundle.ts';
+import { whatItHolds } from '../../agent/inspect/holdings.ts';
 import { whatItMeans } from '../calibrate.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
 import type { Reference } from './types.ts';
@@ -11,6 +12,7 @@ export function describeBundle({ manifest, model }: Bundle): EvaluationMetrics['
     ...{ name, intendedUse, digest, residual },
     bytes: model.length,
     mapAlarm: calibration.mapAlarm,
+    holds: whatItHolds(manifest),
     input: preprocessing,
     encoder:
       encoder === null ? null : { name: encoder.name, source: encoder.source, licence: encoder.licence },

@@ -25,15 +25,20 @@ export async function measureProperties(
   bytes: Uint8Array,
   mask: readonly Region[] = [],
 ): Promise<Properties> {
+  const { grey, stored, format } = await workingPicture(bytes, mask);
+  const { width, height, channels } = stored;
+  const jpegQuality = format === 'jpeg' ? estimateJpegQuality(bytes) : null;
+  return { bytes: bytes.length, width, height, channels, format, jpegQuality, ...(await measureGrey(grey)) };
+}
+
+/** The picture that is measured: upright, grey, at most `WORKING_SIDE` wide and high; size and channels as stored. */
+export async function workingPicture(bytes: Uint8Array, mask: readonly Region[] = []) {
   const options = { failOn: 'error', limitInputPixels: false, sequentialRead: true } as const;
   const reject = (cause: Error): never => {
     throw refusalOf(bytes, cause);
   };
   const readable = await withoutDicom(bytes);
-  const { width, height, channels, autoOrient, ...stored } = await sharp(readable, options)
-    .metadata()
-    .catch(reject);
-  const format = readable === bytes ? stored.format : 'dicom';
+  const stored = await sharp(readable, options).metadata().catch(reject);
   const working = await sharp(readable, options)
     .autoOrient()
     .flatten({ background: '#000' })
@@ -47,9 +52,8 @@ export async function measureProperties(
     width: working.info.width,
     height: working.info.height,
   };
-  const jpegQuality = format === 'jpeg' ? estimateJpegQuality(bytes) : null;
-  blank(grey.pixels, { ...grey, channels: 1 }, mask, autoOrient);
-  return { bytes: bytes.length, width, height, channels, format, jpegQuality, ...(await measureGrey(grey)) };
+  blank(grey.pixels, { ...grey, channels: 1 }, mask, stored.autoOrient);
+  return { grey, stored, format: readable === bytes ? stored.format : 'dicom' };
 }
 
 /**

@@ -16,7 +16,7 @@ export function gallery({ bundle }: EvaluationMetrics, groups: readonly PictureG
 <p>Each strip shows the capture as the model sees it (${seen})${redraws ? ', what the model redraws, and where the two differ' : ', and where it departs from good ones'}.</p>
 <p class="scale"><span>${redraws ? 'difference' : 'departure'}</span> <span>0</span><i></i><span>${short(bundle.mapAlarm)} and more</span></p>
 <p class="note">The colours mean the same in every picture: the scale was fixed at calibration, where 19 of 20 good images had not one spot beyond its end. The share p says how many good images would score at least as high.</p>
-${groups.map(({ title, pictures }) => html`<h3>${title}</h3><div class="cards">${pictures.map(card)}</div>`)}
+${groups.map(({ title, note, pictures }) => html`<h3>${title}</h3>${note === undefined ? null : html`<p>${note}</p>`}<div class="cards">${pictures.map(card)}</div>`)}
 </section>`;
 }
 

@@ -4,6 +4,9 @@ import sharp from 'sharp';
 import { drawMap } from '../../agent/inspect/draw.ts';
 import type { Inspector } from '../../agent/inspect/inspect.ts';
 import { judge } from '../../agent/inspect/judge.ts';
+import type { Scores } from '../../agent/inspect/score.ts';
+import type { Manifest } from '../../config/bundle.ts';
+import type { Evidence } from '../../config/evidence.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
 import { type ChosenImage, choosePictures } from './picture-choice.ts';
 
@@ -23,8 +26,23 @@ export interface Picture {
   readonly evidence: readonly string[];
 }
 
+/** Images with what a graph gave of them. */
+export interface ScoredGroup {
+  readonly title: string;
+  readonly note: string;
+  readonly images: readonly Scored[];
+}
+
+interface Scored extends Pick<Picture, 'name' | 'score' | 'p' | 'verdict'> {
+  readonly pixels: Uint8Array;
+  readonly scores: Pick<Scores, 'map' | 'mapHeight' | 'mapWidth'> & Partial<Pick<Scores, 'reconstruction'>>;
+  readonly evidence: readonly Evidence[];
+}
+
 export interface PictureGroup {
   readonly title: string;
+  /** What the group is for, under its title. */
+  readonly note?: string;
   readonly pictures: readonly Picture[];
 }
 
@@ -57,15 +75,18 @@ interface Raw {
 /**
  * Scores chosen images once more, now with map and reconstruction: calibration images, the worst ten of each label, and
  * some of each kind of anomaly. `samples` reads the content of an image by its name; those of the evaluation that are
- * files are read from their path. An image that is gone, or changed since it was scored, is left out.
+ * files are read from their path. An image that is gone, or changed since it was scored, is left out. `scored`: further
+ * groups, drawn as they were scored.
  */
 export async function takePictures(
   inspector: Inspector,
   metrics: EvaluationMetrics,
   samples: ReadonlyMap<string, () => Promise<Uint8Array>>,
+  scored: readonly ScoredGroup[] = [],
 ): Promise<PictureGroup[]> {
   const choices = choosePictures(metrics, (name) => samples.has(name));
-  const budget = BUDGET / Math.max(1, 3 * choices.reduce((sum, { images }) => sum + images.length, 0));
+  const count = [...choices, ...scored].reduce((sum, { images }) => sum + images.length, 0);
+  const budget = BUDGET / Math.max(1, 3 * count);
   const groups: PictureGroup[] = [];
   for (const { title, images } of choices) {
     const pictures: Picture[] = [];
@@ -75,6 +96,12 @@ export async function takePictures(
       if (picture !== null) pictures.push(picture);
     }
     if (pictures.length > 0) groups.push({ title, pictures });
+  }
+  const { manifest } = inspector.bundle;
+  for (const { title, note, images } of scored) {
+    const pictures: Picture[] = [];
+    for (const image of images) pictures.push(await draw(image, manifest, budget));
+    if (pictures.length > 0) groups.push({ title, note, pictures });
   }
   return groups;
 }
@@ -98,12 +125,20 @@ async function takePicture(
   budget: number,
 ): Promise<Picture | null> {
   const { manifest } = inspector.bundle;
-  const spec = manifest.preprocessing;
   const { inspection, scores, pixels } = await inspector.inspectWithMap(bytes);
   if (inspection.outcome === 'unscorable' || !scores || !pixels) return null;
   const { score, evidence = [] } = inspection;
   if (Math.abs(score - before) > 1e-4 * Math.abs(before)) return null; // another image by now
-  const { verdict, p } = judge(score, manifest.threshold, manifest.calibration.scores);
+  const judged = judge(score, manifest.threshold, manifest.calibration.scores);
+  return draw({ name, score, evidence, pixels, scores, ...judged }, manifest, budget);
+}
+
+async function draw(
+  { name, score, p, verdict, evidence, pixels, scores }: Scored,
+  manifest: Manifest,
+  budget: number,
+): Promise<Picture> {
+  const spec = manifest.preprocessing;
   const frame = (all: Uint8Array): Raw => ({
     pixels: all.subarray(0, spec.width * spec.height * spec.channels), // the first of several frames
     width: spec.width,

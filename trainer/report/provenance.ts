@@ -23,6 +23,7 @@ export function provenance(metrics: EvaluationMetrics | Metrics): Html {
 ${made && metrics.recipe.leavesOut !== undefined ? html`<p><b>What this setting leaves out.</b> ${metrics.recipe.leavesOut}</p>` : null}
 <dl class="facts">
 ${fact('Bundle', html`${bundle.name}, ${size(bundle.bytes)}, <code>${bundle.digest}</code>`)}
+${fact('It holds', bundle.holds)}
 ${bundle.encoder === null ? null : fact('Encoder', `${bundle.encoder.name}, from ${bundle.encoder.source}; licence ${bundle.encoder.licence}`)}
 ${made ? trainingFacts(metrics) : null}
 ${evaluation === null ? null : fact('Labelled images', `${counted(evaluation.images.length, 'image')} scored of ${evaluation.sources.join(', ')}; ${evaluation.refused.length} refused`)}

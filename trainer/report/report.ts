@@ -13,6 +13,7 @@ import { gallery } from './gallery.ts';
 import { type Html, html } from './html.ts';
 import { modelSection } from './model.ts';
 import { counted } from './numbers.ts';
+import { overlayNotes } from './overlays.ts';
 import { page } from './page.ts';
 import type { PictureGroup } from './pictures.ts';
 import { provenance } from './provenance.ts';
@@ -40,6 +41,7 @@ export function renderReport(
     lead: html`<div class="answer ${usable(metrics)}">${conclude(metrics).map((sentence) => html`<p>${sentence}</p>`)}</div>`,
     body: html`${evaluation === null ? null : warningBox(evaluation)}
 ${interruption(fitted)}
+${fitted === null ? null : overlayNotes(fitted)}
 <section class="first" aria-label="Key figures">${tiles(metrics)}</section>
 ${gallery(metrics, pictures)}
 ${learning(fitted)}

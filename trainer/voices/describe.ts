@@ -14,6 +14,8 @@ export interface DescribedVoice {
   readonly name: string;
   readonly detector: DetectorOptions;
   readonly describe: (views: Views) => tf.Tensor2D;
+  /** See `VoiceFeatures`. */
+  readonly places?: ((features: number) => number[][]) | undefined;
   /** Of each image, in their order. */
   readonly features: readonly Float32Array[];
 }
@@ -48,8 +50,8 @@ export async function describeImages(
   const measuring = shuffled(pictures, randomFor(seed, 'measure')).slice(0, MEASURED);
   const measured = await measure(composed, measuring, silent);
   const colour = measured.get('chroma')![0]! > COLOURFUL;
-  const voices = composed.map(({ name, detector, describe }) => ({
-    ...{ name, detector },
+  const voices = composed.map(({ name, detector, places, describe }) => ({
+    ...{ name, detector, places },
     describe: (views: Views) => describe(views, measured.get(name) ?? []),
   }));
   const rows = await runTraced(

@@ -23,6 +23,7 @@ const CELL_FLOOR = 1e-2;
 
 /** Features `[N, 384]` of grey views, `[N, 960]` of colour: 6 orientations, 4 octaves (colour: 3), 4 x 4 cells. */
 export const energy: VoiceFeatures = {
+  places: (features) => cellPlaces(GRID * GRID, features / GRID ** 2),
   describe: (views) => {
     const cells = energyCells(views.foreground);
     const features = cells.shape[3];
@@ -30,6 +31,13 @@ export const energy: VoiceFeatures = {
     return tf.reshape(means, [-1, GRID * GRID * features]);
   },
 };
+
+/** Columns of each of `cells` whose features follow one another. */
+function cellPlaces(cells: number, features: number): number[][] {
+  return Array.from({ length: cells }, (_, cell) =>
+    Array.from({ length: features }, (_, feature) => cell * features + feature),
+  );
+}
 
 /** Log energy of each cell, `[N, 16, 16, F]`, F as `energyCells`. */
 export function logEnergyCells(views: Views): tf.Tensor4D {

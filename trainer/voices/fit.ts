@@ -109,6 +109,7 @@ async function fitAll(
     matrixOf(indices.map((i) => features[i]!));
   const trainings = voices.map((voice) =>
     fitDetector(rows(voice, train), voice.detector, {
+      places: voice.places?.(voice.features[0]!.length) ?? null,
       validation: validation === null ? null : rows(voice, validation),
       ...{ seed, signal, epochs: recipe.epochs, batchSize: recipe.batchSize },
       learningRate: recipe.optimizer.learningRate,
@@ -125,7 +126,7 @@ async function fitAll(
       if (done) detectors[i] = value;
       else told.push(value);
     }
-    if (signal.aborted) throw new InterruptedError('Interrupted while training; nothing was kept.');
+    if (signal.aborted) throw new InterruptedError('Interrupted while training.');
     if (told.length === 0) return detectors;
     onEpoch({
       loss: mean(told.map(({ loss }) => loss)),

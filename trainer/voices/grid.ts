@@ -20,6 +20,17 @@ export function gridMeans(maps: tf.Tensor4D): tf.Tensor2D {
   );
 }
 
+/** Columns of each cell in what `gridMeans` gives of `channels` maps, `times` in a row; those overall are left out. */
+export function gridPlaces(channels: number, times: number): number[][] {
+  const cells = CELLS * CELLS;
+  return Array.from({ length: cells }, (_, cell) =>
+    Array.from({ length: times * channels }, (_, i) => {
+      const [time, channel] = [Math.floor(i / channels), i % channels];
+      return time * channels * (cells + 1) + channel * cells + cell;
+    }),
+  );
+}
+
 /** `[5, side]`: means over each quarter of a line, then over all of it. */
 function cellMatrix(side: number): tf.Tensor2D {
   const values = new Float32Array((CELLS + 1) * side).fill(1 / side, CELLS * side);

@@ -18,3 +18,15 @@ export function seesThroughEncoder({ voice }: VoiceRecipe): boolean {
 export function nameOfVoice(voice: VoiceRecipe): string {
   return voice.voice === 'texture' ? `texture-${voice.view}` : voice.voice;
 }
+
+/** Detectors that hold features of training images, single ones or what they have in common at each place. */
+const REMEMBERING: readonly VoiceRecipe['detector']['kind'][] = ['knn', 'padim'];
+
+/** For the provenance of a bundle: voices that hold features of training images; empty where there are none. */
+export function rememberedBy({ model }: Recipe): { remembers?: string[] } {
+  if (model.kind !== 'voices') return {};
+  const names = voicesOf(model)
+    .filter(({ detector }) => REMEMBERING.includes(detector.kind))
+    .map((voice) => `${nameOfVoice(voice)}: ${voice.detector.kind}`);
+  return names.length === 0 ? {} : { remembers: names };
+}

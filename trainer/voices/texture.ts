@@ -1,6 +1,6 @@
 /** The voice `texture`: local binary patterns (Ojala et al. 2002) at three scales. */
 import * as tf from '@tensorflow/tfjs-core';
-import { gridMeans } from './grid.ts';
+import { gridMeans, gridPlaces } from './grid.ts';
 import type { Views } from './views.ts';
 import type { VoiceFeatures } from './voice.ts';
 
@@ -18,6 +18,9 @@ const RING = [
 
 const SCALES = [1, 2, 4] as const;
 
+/** 0 to 8 ones in at most one run, and the others. */
+const PATTERNS = 10;
+
 /**
  * A neighbour counts as brighter when its difference from the centre exceeds `share` of the mean absolute difference in
  * good images: above the noise of flat areas. Over a band of this share of the threshold the comparison goes from 0 to
@@ -31,6 +34,7 @@ const FLOOR = 1e-5;
 /** Features `[N, 510]`: at each scale the shares of ten patterns in 4 x 4 cells and overall, as square roots. */
 export function texture(view: (views: Views) => tf.Tensor3D, share: number): VoiceFeatures {
   return {
+    places: () => gridPlaces(PATTERNS, SCALES.length),
     measure: (views) =>
       tf.stack(
         pyramid(view(views)).map((level) => tf.mean(tf.abs(differences(level)), [1, 2, 3])),

@@ -17,21 +17,28 @@ const MARGIN = 0.25;
  */
 export function textShare(image: GreyImage): number {
   const { width, height } = image;
-  const inset = { x: Math.floor(width * MARGIN), y: Math.floor(height * MARGIN) };
+  const inset = insetOf(image);
   const margins = width * height - (width - 2 * inset.x) * (height - 2 * inset.y);
+  const area = textLines(image).reduce((sum, line) => sum + boxArea(line), 0);
+  return margins > 0 ? Math.min(1, area / margins) : 0;
+}
+
+/** Lines of text in the margins, bright and dark ones; the last row and column of a box belong to it. */
+export function textLines(image: GreyImage): Box[] {
+  const { width, height } = image;
+  const inset = insetOf(image);
   const inMargin = ({ left, right, top, bottom }: Box) => {
     const x = (left + right) / 2;
     const y = (top + bottom) / 2;
     return x < inset.x || x >= width - inset.x || y < inset.y || y >= height - inset.y;
   };
-  let area = 0;
-  for (const polarity of [1, -1]) {
-    const letters = shapes(strokes(image, polarity), width, height).filter(
-      (box) => isLetter(box) && inMargin(box),
-    );
-    for (const line of lines(letters)) area += boxArea(line);
-  }
-  return margins > 0 ? Math.min(1, area / margins) : 0;
+  return [1, -1].flatMap((polarity) =>
+    lines(shapes(strokes(image, polarity), width, height).filter((box) => isLetter(box) && inMargin(box))),
+  );
+}
+
+function insetOf({ width, height }: GreyImage): { readonly x: number; readonly y: number } {
+  return { x: Math.floor(width * MARGIN), y: Math.floor(height * MARGIN) };
 }
 
 interface Box {
