@@ -18,6 +18,7 @@ export const manyKinds = (count: number): Readonly<Record<string, readonly numbe
 /** One of every shape that a report takes; `voices`: a recipe that redraws nothing. */
 const shapes = (recipe: Recipe, voices: Recipe): Readonly<Record<string, EvaluationMetrics | Metrics>> => ({
   'no test': fitMetrics({ recipe }),
+  'nothing trained in epochs': fitMetrics({ recipe: voices, epochs: 0 }),
   'one epoch, tiny': fitMetrics({
     recipe,
     epochs: 1,

@@ -87,7 +87,11 @@ export function fitMetrics(sample: Sample): Metrics {
     seconds: 1,
     labelled: sample.labelled ? { good: 0.02 + 0.2 / (i + 1), poor: 0.035 + 0.2 / (i + 1) } : null,
   }));
-  const best = history.reduce((a, b) => (b.validationLoss < a.validationLoss ? b : a));
+  const lowest = Math.min(...history.map(({ validationLoss }) => validationLoss));
+  const best = history.find(({ validationLoss }) => validationLoss === lowest) ?? {
+    epoch: 0,
+    validationLoss: 0,
+  };
   const { calibration, ...rest } = evaluationMetrics(sample);
   return {
     ...rest,

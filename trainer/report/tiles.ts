@@ -16,7 +16,7 @@ export function tiles(metrics: EvaluationMetrics | Metrics): Html {
         `in 9 of 10 calibrations with ${counted(calibration.images.length, 'image')}`,
       ),
     );
-  if (evaluation === null && 'training' in metrics) {
+  if (evaluation === null && 'training' in metrics && metrics.training.history.length > 0) {
     const { best, history } = metrics.training;
     shown.push(
       tile('Validation loss', short(best.validationLoss), `best epoch: ${best.epoch} of ${history.length}`),

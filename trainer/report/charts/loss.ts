@@ -22,14 +22,15 @@ interface Point {
   readonly color: string;
 }
 
-/** Loss of training and validation over epochs, and the epoch whose weights were kept. */
-export function lossChart({ training, recipe }: Metrics): Html {
+/** Loss of training and validation over epochs, and the epoch whose weights were kept; null: nothing learns in epochs. */
+export function lossChart({ training, recipe }: Metrics): Html | null {
   const { history, best } = training;
+  const last = history.at(-1);
+  if (last === undefined) return null;
   const points = history.flatMap(({ epoch, loss, validationLoss }) => [
     { epoch, value: loss, color: 'var(--muted)' },
     { epoch, value: validationLoss, color: 'var(--good)' },
   ]);
-  const last = history.at(-1)!;
   return overEpochs(points, {
     best: { epoch: best.epoch, value: best.validationLoss },
     label: `Loss over ${counted(history.length, 'epoch')}. Training ends at ${short(last.loss)}, validation at ${short(last.validationLoss)}; the weights of epoch ${best.epoch}, validation ${short(best.validationLoss)}, are in the bundle.`,
