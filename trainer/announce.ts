@@ -153,10 +153,9 @@ export function tellTrained(console: Console, training: Metrics['training'], epo
   if (interrupted)
     console.say(`interrupted: ${history.length} of ${epochs} epochs; the best weights so far are kept`);
   if (resumedFrom > 0) console.say(`resumed after epoch ${resumedFrom}`);
-  if (history.length === 0)
-    return console.say(`fitted in ${duration(seconds)}; no part of it learns in epochs`);
+  const learned = `${imagesPerSecond.toFixed(1)} images/s; best epoch ${best.epoch} of ${history.length}, validation loss ${best.validationLoss.toPrecision(4)}`;
   console.say(
-    `trained ${duration(seconds)}, ${imagesPerSecond.toFixed(1)} images/s; best epoch ${best.epoch} of ${history.length}, validation loss ${best.validationLoss.toPrecision(4)}`,
+    `trained ${duration(seconds)}, ${history.length === 0 ? 'no part of it learns in epochs' : learned}`,
   );
 }
 
