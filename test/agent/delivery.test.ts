@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type IConnackPacket } from 'mqtt';
-import { settingsFor, startAgent, type TestAgent } from './brokerFixture.ts';
+import { settingsFor, startAgent, type TestAgent, temporaryFolder } from './brokerFixture.ts';
 import { openLine, skip, startMosquitto, subscribe } from './mosquittoFixture.ts';
 
 /** Acknowledgements are written down a little after they came. */
@@ -116,7 +116,9 @@ test('an agent that ends leaves no session behind at the broker', { skip }, asyn
 test('a verdict larger than the broker takes is kept and said; the others go on, and it too once it may', {
   skip,
 }, async (t) => {
-  const mosquitto = await startMosquitto(t, () => 'max_packet_size 2000');
+  // It remembers the dashboard's session: the agent may be back before the dashboard is.
+  const remembering = `persistence true\npersistence_location ${temporaryFolder(t)}/`;
+  const mosquitto = await startMosquitto(t, () => `${remembering}\nmax_packet_size 2000`);
   const dashboard = await subscribe(t, mosquitto.url);
   const agent = await startAgent(t, settingsFor(mosquitto.url));
   agent.publishing.ready();
@@ -134,7 +136,7 @@ test('a verdict larger than the broker takes is kept and said; the others go on,
   await drained(agent, 1);
   assert.equal(dashboard.of('info').length, 1, 'the connection was not ended over it');
   await mosquitto.stop();
-  await mosquitto.start('');
+  await mosquitto.start(remembering);
   await dashboard.until(() => dashboard.verdicts().some((v) => v.seq === large!.seq));
   await dashboard.until(() => lastState(dashboard).state === 'ready');
 });
