@@ -6,13 +6,19 @@ export const UNMOUNTED =
 
 /** @param code why the watched folder cannot be read. */
 export function missingMessage(code: string): string {
-  const what =
-    code === 'ENOENT'
-      ? `is not there (${code}). Create or mount it`
-      : code === 'ENOTDIR'
-        ? `is no folder (${code}). Put a folder in its place`
-        : `cannot be read (${code}). Check its permissions`;
-  return `The watched folder ${what}; what it holds is then found by itself.`;
+  return `The watched folder ${MISSING[code] ?? `cannot be read (${code}). ${remedyOfReading(code)}`}; what it holds is then found by itself.`;
+}
+
+const MISSING: Readonly<Record<string, string>> = {
+  ENOENT: 'is not there (ENOENT). Create or mount it',
+  ENOTDIR: 'is no folder (ENOTDIR). Put a folder in its place',
+};
+
+/** EMFILE: of the process; ENFILE: of the whole system. */
+function remedyOfReading(code: string): string {
+  return code === 'EMFILE' || code === 'ENFILE'
+    ? 'Raise the limit of open files (LimitNOFILE of the service)'
+    : 'Check its permissions';
 }
 
 /**
@@ -28,7 +34,7 @@ export function degradedMessage(
   if (failure !== null)
     return `Watching for changes failed (${failure}); the folder is still read as a whole every ${sweepMilliseconds / 1000} s. ${remedy(failure)}`;
   if (unreadable !== null)
-    return `A subfolder cannot be read (${unreadable}): captures in it are not seen. Check its permissions.`;
+    return `A subfolder cannot be read (${unreadable}): captures in it are not seen. ${remedyOfReading(unreadable)}.`;
   return null;
 }
 

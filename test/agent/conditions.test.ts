@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { trackConditions } from '../../agent/conditions.ts';
+import { degradedMessage, missingMessage } from '../../agent/ingest/conditions.ts';
 import { listeningLog } from './brokerFixture.ts';
 
 test('a condition is logged when it begins and ends, told at each change, and kept for a late listener', async () => {
@@ -34,4 +35,12 @@ test('a condition is logged when it begins and ends, told at each change, and ke
       ['disk-full', 'over'],
     ],
   );
+});
+
+test('what an operator reads of a folder names the remedy of that very error', () => {
+  assert.match(missingMessage('EACCES'), /cannot be read \(EACCES\)\. Check its permissions;/);
+  assert.match(missingMessage('EMFILE'), /Raise the limit of open files/);
+  assert.match(missingMessage('ENOENT'), /is not there \(ENOENT\)\. Create or mount it;/);
+  assert.match(degradedMessage(null, 'EMFILE', 60_000) ?? '', /Raise the limit of open files/);
+  assert.equal(degradedMessage(null, null, 60_000), null);
 });
