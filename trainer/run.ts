@@ -181,7 +181,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   try {
     const suspicious = mostSuspicious(scored, bundle.manifest);
     announce.tellSuspicious(console, suspicious);
-    const overlays = await findOverlays(split.train, inspector, { seed, stop: options.stop }, console);
+    const overlays = await findOverlays(split.train, inspector, seed, console);
     const tested = gathered.test.length > 0;
     const evaluation = tested
       ? await evaluateLabelled(

@@ -25,25 +25,24 @@ export interface Overlay {
   readonly depends: readonly Dependence[] | null;
 }
 
-/** Enough to see what is in most images, few enough to take a second. */
+/** Enough to see what is in most images, few enough to take a second: Ctrl-C, which ends training, need not end this. */
 const LOOKED_AT = 60;
 
 /**
  * Text at one place in at least 30 of 100 images, said on `console` as it is found. It is only told: the bundle is what
  * it is.
- * @throws InterruptedError when it is stopped.
  */
 export async function findOverlays(
   images: readonly LoadedImage[],
   { scorer, bundle: { manifest } }: Pick<Inspector, 'scorer' | 'bundle'>,
-  { seed, stop }: { readonly seed: number; readonly stop: AbortSignal },
+  seed: number,
   console: Console,
 ): Promise<Overlay[]> {
   const { mask } = manifest.preprocessing;
   const some = shuffled(images, randomFor(seed, 'overlays')).slice(0, LOOKED_AT);
   const bar = timedBar(console, 'looking for burned-in text', some.length);
   const lines = await mapAtOnce(some, ({ sample }) => linesIn(sample, mask), {
-    ...{ signal: stop, onImage: bar.onImage, doing: 'looking for burned-in text' },
+    ...{ signal: new AbortController().signal, onImage: bar.onImage, doing: 'looking for burned-in text' },
   }).finally(bar.end);
   const overlays: Overlay[] = [];
   for (const { region, images: count } of findPlaces(lines)) {
