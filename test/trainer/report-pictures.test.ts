@@ -92,3 +92,29 @@ test('pictures show the evidence of the bundle, at most two sentences; an image 
   assert.deepEqual(pictures[1]!.evidence, said);
   assert.match(renderReport(metrics, [{ title: 'Worst', pictures }]), /<small>.*unlike the good ones/);
 });
+
+test('calibration images of voices are shown, though a model that had not seen them scored them', async (t) => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'pictures-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const bundle = await makeTestBundle(folder, { measures: true });
+  const inspector = await loadInspector({ bundlePath: bundle.path, limits: LIMITS, ...EXECUTION });
+  t.after(() => inspector.close());
+  const content = await encode(smoothPixels(32, 3), 32, 'png');
+  const inspection = await inspector.inspectBytes(content);
+  assert.ok(inspection.outcome === 'scored');
+  const image = { name: '0.png', score: 2 * inspection.score, voices: [1] };
+  const readers = new Map([[image.name, async () => content]]);
+  const shown = (images: readonly Omit<typeof image, 'voices'>[]) => {
+    const base = evaluationMetrics({ recipe, good: [1], kinds: {} });
+    const metrics = { ...base, calibration: { ...base.calibration, images } };
+    return takePictures(inspector, metrics, readers);
+  };
+  const [group] = await shown([image]);
+  assert.match(group!.note!, /models that had not seen them/);
+  assert.deepEqual(
+    group!.pictures.map(({ score }) => score),
+    [inspection.score],
+  );
+  const { voices: _, ...without } = image;
+  assert.deepEqual(await shown([without]), [], 'an image that changed');
+});

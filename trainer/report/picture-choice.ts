@@ -6,11 +6,14 @@ export interface ChosenImage {
   readonly name: string;
   /** null: it is read by its name. */
   readonly path: string | null;
-  readonly score: number;
+  /** null: it was scored by a model that did not see it, and the bundle's own may give another score. */
+  readonly score: number | null;
 }
 
 export interface PictureChoice {
   readonly title: string;
+  /** What to know of these images, under the title. */
+  readonly note?: string;
   readonly images: readonly ChosenImage[];
 }
 
@@ -29,7 +32,7 @@ export function choosePictures(
 ): PictureChoice[] {
   const { lower, upper } = calibration.threshold;
   // How far outside the bounds: what is called, and what is nearly called, comes first with one bound and with two.
-  const margin = ({ score }: ChosenImage) =>
+  const margin = ({ score }: { readonly score: number }) =>
     lower === null ? score - upper : Math.max(score - upper, lower - score);
   const images = (evaluation?.images ?? []).toSorted((a, b) => margin(b) - margin(a));
   const good = images.filter(({ label }) => label === 'good');
@@ -41,7 +44,13 @@ export function choosePictures(
   const choices: PictureChoice[] = [
     {
       title: 'Good images that set the threshold: lowest, middle and highest score',
-      images: typical.map(({ name, score }) => ({ name, score, path: null })),
+      ...(typical.some(outOfFold) && {
+        note: 'Chosen by the scores of models that had not seen them, which set the threshold; drawn with those of the bundle, which learned from all.',
+      }),
+      images: typical.map((image) => ({
+        ...{ name: image.name, path: null },
+        score: outOfFold(image) ? null : image.score,
+      })),
     },
     {
       title: `Worst of the good: ${counted(Math.min(WORST, good.length), 'good test image')} with the ${most} scores`,
@@ -55,6 +64,10 @@ export function choosePictures(
   ];
   return choices.filter((choice) => choice.images.length > 0);
 }
+
+/** Voices are calibrated fold by fold. */
+const outOfFold = ({ voices }: EvaluationMetrics['calibration']['images'][number]): boolean =>
+  voices !== undefined;
 
 function kindChoices(poor: readonly (ChosenImage & { readonly kind: string })[]): PictureChoice[] {
   const kinds = [...Map.groupBy(poor, ({ kind }) => kind)].sort(([, a], [, b]) => b.length - a.length);

@@ -88,14 +88,14 @@ export async function takePictures(
   const count = [...choices, ...scored].reduce((sum, { images }) => sum + images.length, 0);
   const budget = BUDGET / Math.max(1, 3 * count);
   const groups: PictureGroup[] = [];
-  for (const { title, images } of choices) {
+  for (const { images, ...group } of choices) {
     const pictures: Picture[] = [];
     for (const image of images) {
       const bytes = await read(image, samples);
       const picture = bytes === null ? null : await takePicture(inspector, image, bytes, budget);
       if (picture !== null) pictures.push(picture);
     }
-    if (pictures.length > 0) groups.push({ title, pictures });
+    if (pictures.length > 0) groups.push({ ...group, pictures });
   }
   const { manifest } = inspector.bundle;
   for (const { title, note, images } of scored) {
@@ -128,7 +128,7 @@ async function takePicture(
   const { inspection, scores, pixels } = await inspector.inspectWithMap(bytes);
   if (inspection.outcome === 'unscorable' || !scores || !pixels) return null;
   const { score, evidence = [] } = inspection;
-  if (Math.abs(score - before) > 1e-4 * Math.abs(before)) return null; // another image by now
+  if (before !== null && Math.abs(score - before) > 1e-4 * Math.abs(before)) return null; // another image by now
   const judged = judge(score, manifest.threshold, manifest.calibration.scores);
   return draw({ name, score, evidence, pixels, scores, ...judged }, manifest, budget);
 }
