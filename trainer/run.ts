@@ -224,7 +224,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
     await writeJson(files.metrics, metrics);
     const readers = new Map([...gathered.train, ...gathered.test].map(({ name, read }) => [name, read]));
     const pictures = await takePictures(inspector, metrics, readers, [
-      suspiciousGroup(suspicious, split.calibration),
+      await suspiciousGroup(suspicious, split.calibration, inspector.scorer),
     ]);
     const drawn = await drawOrdinary(metrics, split.calibration);
     await writeAtomically(files.report, renderReport(metrics, pictures, drawn));
