@@ -51,6 +51,14 @@ test('the answer says plainly what the figures show', () => {
   assert.match(conclude(all['no test']!).join(' '), /is not known/);
   assert.match(headline(all['one epoch, tiny']!), /^The test is too small to show/);
   assert.equal(usable(all['two-sided']!), 'yes');
+  assert.equal(
+    headline(withCounts(5, 83)),
+    'It catches 83 of 100 poor captures and calls 5 of 100 good ones by mistake',
+  );
+  assert.equal(
+    headline(withCounts(0, 100)),
+    'It catches all 100 poor captures and calls none of 100 good ones by mistake',
+  );
 });
 
 test('the third sentence says what the nearest trivial rule catches at as many false alarms', () => {

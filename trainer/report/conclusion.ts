@@ -53,7 +53,8 @@ export function headline(metrics: EvaluationMetrics): string {
     return `Tested on ${evaluation.detection.count === 0 ? 'good' : 'poor'} captures only: that shows little`;
   }
   const twoSided = isTwoSided(metrics);
-  if (usable(metrics) === 'yes') return 'It tells poor captures from good ones better than chance';
+  if (usable(metrics) === 'yes')
+    return `It catches ${seen(evaluation.detection)} poor captures and calls ${seen(evaluation.falseAlarms)} good ones by mistake`;
   if (usable(metrics) === 'weak') {
     const fault = thresholdFault(evaluation);
     if (ruleDoesAsWell(evaluation, twoSided))
@@ -78,6 +79,13 @@ function thresholdFault({ detection, falseAlarms }: Evaluation): string | null {
 /** `56 of 100`, of a small test what was counted: `7 of 12`. */
 const some = ({ hits, count, value }: Rate): string =>
   count < SMALL ? `${hits} of ${count}` : `${ofHundred(value).replace('about ', '')} of 100`;
+
+/** As `some`; what was never or always seen is told of the images that were there, and of no hundred. */
+function seen(rate: Rate): string {
+  const { hits, count } = rate;
+  if (hits === 0) return `none of ${count}`;
+  return hits === count ? `all ${count}` : some(rate);
+}
 
 /** Of fewer images a share in a hundred would promise more than was seen. */
 const SMALL = 30;
