@@ -71,10 +71,11 @@ export function forkScorer(load: Omit<Load, 'type'>, events: ScorerEvents): Scor
       events.onReady(message.manifest);
     } else if (message.type === 'decoded') events.onDecoded();
     else if (message.type === 'inspected') events.onInspected(message.inspection);
-    else {
+    else if (message.type === 'refused' || message.type === 'failed') {
       said = { message: message.message, bundle: message.type === 'refused' && message.bundle };
       kill();
     }
+    // Anything else is of another version: an update replaces files beneath a running agent, which starts new children.
   });
   child.on('error', (error) => {
     if (child.pid === undefined) end(`The scoring process cannot be started: ${error.message}.`);
