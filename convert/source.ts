@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, posix, resolve, sep } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 import { unzipSync } from 'fflate';
+import { asKeras2 } from './keras3.ts';
 
 export const TOPOLOGY = 'model.json';
 
@@ -25,7 +26,7 @@ export async function readModel(path: string): Promise<SavedModel> {
     for (const name of manifest.flatMap((group) => group.paths)) shards.push(await source.shard(name));
     return [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
   });
-  return { file: source.file, format, artifacts };
+  return { file: source.file, format, artifacts: format === 'graph-model' ? artifacts : asKeras2(artifacts) };
 }
 
 /** The model.json that `path` means: itself, PATH/model.json, or the one of a trainer's run, PATH/model/model.json. */

@@ -1,0 +1,138 @@
+/**
+ * Models that Keras 3 saved, as Keras 2 would have saved them: TensorFlow.js reads only the latter
+ * (tensorflow/tfjs issue 8494: "An InputLayer should be passed either a `batchInputShape` or an `inputShape`").
+ */
+import type { io } from '@tensorflow/tfjs-core';
+
+type Json = null | boolean | number | string | readonly Json[] | Fields;
+interface Fields {
+  readonly [key: string]: Json;
+}
+
+/** Models inside a model: TensorFlow.js counts their own construction as their first use, Keras 3 does not. */
+const MODELS: readonly (string | undefined)[] = ['Sequential', 'Functional', 'Model'];
+
+/**
+ * The same model with a topology and weight names that TensorFlow.js understands; `artifacts` themselves when Keras 3
+ * did not save them.
+ * @throws Error naming the layer that is called in a way that TensorFlow.js cannot express.
+ */
+export function asKeras2(artifacts: io.ModelArtifacts): io.ModelArtifacts {
+  const topology = artifacts.modelTopology as Fields;
+  if (!String(topology.keras_version ?? '').startsWith('3')) return artifacts;
+  const root = fieldsOf(topology.model_config);
+  const classes = new Map(classesIn(root));
+  return {
+    ...artifacts,
+    modelTopology: { ...topology, model_config: translate(root, classes) },
+    weightSpecs: (artifacts.weightSpecs ?? []).map((spec) => ({
+      ...spec,
+      name: weightName(spec.name, classes),
+    })),
+  };
+}
+
+/** The class of every layer by its name, also of those in models within `model`. */
+type Classes = ReadonlyMap<string, string>;
+
+function classesIn(model: Fields): [name: string, className: string][] {
+  return listOf(fieldsOf(model.config).layers)
+    .map(fieldsOf)
+    .flatMap((layer) => [
+      [String(fieldsOf(layer.config).name), String(layer.class_name)],
+      ...classesIn(layer),
+    ]);
+}
+
+/**
+ * `sequential/first/kernel`: the path from the outermost model. TensorFlow.js begins with the layer, `first/kernel`, and
+ * leaves out a cell or a wrapped layer before the last part by itself.
+ */
+function weightName(name: string, classes: Classes): string {
+  const parts = name.split('/');
+  const at = parts.slice(0, -1).findLastIndex((part) => classes.has(part));
+  if (at === -1) return name;
+  const depthwise = classes.get(parts[at]!) === 'DepthwiseConv2D' && parts.at(-1) === 'kernel';
+  return (depthwise ? parts.with(-1, 'depthwise_kernel') : parts).slice(at).join('/');
+}
+
+function translate(value: Json, classes: Classes): Json {
+  if (Array.isArray(value)) return value.map((entry) => translate(entry, classes));
+  if (!isFields(value)) return value;
+  if (value.class_name === 'DTypePolicy') return fieldsOf(value.config).name ?? null;
+  if (value.class_name === 'function') return value.config ?? null; // an activation, by its name
+  const { module: _, registered_name: __, build_config: ___, ...kept } = value;
+  const fields: Record<string, Json> = {};
+  for (const [key, entry] of Object.entries(kept))
+    fields[key] =
+      key === 'inbound_nodes'
+        ? listOf(entry).map((node) => inboundNode(fieldsOf(node), String(value.name), classes))
+        : translate(entry, classes);
+  if (value.class_name === 'Bidirectional') fields.config = unprefixed(fieldsOf(fields.config ?? null));
+  const renamed = RENAMED[String(value.class_name)];
+  if (renamed !== undefined) fields.config = rename(fieldsOf(fields.config ?? null), renamed);
+  for (const key of ['input_layers', 'output_layers'])
+    if (fields[key] !== undefined) fields[key] = tensors(fields[key], classes);
+  return fields;
+}
+
+/** The layer within by its own name: TensorFlow.js puts `forward_` and `backward_` before it, as Keras 3 has done already. */
+function unprefixed({ backward_layer: _, ...config }: Fields): Fields {
+  const layer = fieldsOf(config.layer);
+  const within = fieldsOf(layer.config);
+  const name = String(within.name).replace(/^forward_/, '');
+  return { ...config, layer: { ...layer, config: { ...within, name } } };
+}
+
+/** Settings of layers, by the name that Keras 3 gave them, and the one that they had. */
+const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  InputLayer: { batch_shape: 'batch_input_shape' },
+  LeakyReLU: { negative_slope: 'alpha' },
+};
+
+function rename(config: Fields, names: Readonly<Record<string, string>>): Fields {
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [names[key] ?? key, value]));
+}
+
+/** One use of a layer: `[[layer, node, tensor, keywords], ...]`, of the tensors in its arguments. */
+function inboundNode({ args, kwargs }: Fields, layer: string, classes: Classes): Json {
+  const keywords = Object.fromEntries(
+    Object.entries(fieldsOf(kwargs ?? {})).filter(([, value]) => value !== null),
+  );
+  const histories = historiesOf(args ?? []);
+  if (historiesOf(keywords).length > 0 || histories.length === 0)
+    throw new Error(
+      `layer ${layer} is called with tensors by keyword or with none, which a TensorFlow.js layers model cannot say; save the model as a graph model`,
+    );
+  return histories.map((history) => [...listOf(tensor(history, classes)), keywords]);
+}
+
+/** `keras_history` of all tensors in `value`, in their order. */
+function historiesOf(value: Json): Json[] {
+  if (Array.isArray(value)) return value.flatMap(historiesOf);
+  if (!isFields(value)) return [];
+  if (value.class_name === '__keras_tensor__') return [fieldsOf(value.config).keras_history ?? null];
+  return Object.values(value).flatMap(historiesOf);
+}
+
+/** Keras 3 writes a single tensor bare: `["image", 0, 0]`. */
+function tensors(value: Json, classes: Classes): Json {
+  const list = listOf(value);
+  return (typeof list[0] === 'string' ? [list] : list).map((entry) => tensor(entry, classes));
+}
+
+function tensor(history: Json, classes: Classes): Json {
+  const [layer, node, index] = listOf(history);
+  return [layer!, Number(node) + (MODELS.includes(classes.get(String(layer))) ? 1 : 0), index!];
+}
+
+const isFields = (value: Json | undefined): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function fieldsOf(value: Json | undefined): Fields {
+  return isFields(value) ? value : {};
+}
+
+function listOf(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : [];
+}
