@@ -9,7 +9,7 @@ import { findPlaces } from '../../trainer/overlays/places.ts';
 import { drawPhantom, type Flaw } from '../demo/phantoms.ts';
 import { type Ended, run, SMALL, temporary } from './launcher.ts';
 
-const SHORT = ['--backend=onnx', '--epochs=2'];
+const SHORT = ['--backend=onnx', '--epochs=2', '--set', 'split.folds=2'];
 const PLANTED: Readonly<Record<string, Flaw>> = {
   'planted-1.png': 'not an eye',
   'planted-2.png': 'out of focus',
@@ -40,7 +40,7 @@ before(async () => {
   folder = await temporary({ after: (hook: () => unknown) => void hooks.push(hook) } as never);
   good = outOf('good');
   await mkdir(good);
-  for (let i = 0; i < 38; i++) await writeFile(path.join(good, `${i}.png`), await dated(i));
+  for (let i = 0; i < 18; i++) await writeFile(path.join(good, `${i}.png`), await dated(i));
   for (const [i, [name, flaw]] of Object.entries(PLANTED).entries())
     await writeFile(path.join(good, name), await dated(900 + i, flaw));
   plain = await run('trainer', ['fit', good, '--out', outOf('plain'), ...SHORT]);
@@ -51,8 +51,8 @@ test('text at one place in most images is named, with what depends on it and the
   const { overlays } = await metricsOf('plain');
   assert.equal(overlays.length, 1, JSON.stringify(overlays));
   const { mask, images, looked, depends } = overlays[0]!;
-  assert.equal(looked, 40);
-  assert.ok(images >= 36, `${images}`);
+  assert.equal(looked, 20);
+  assert.ok(images >= 18, `${images}`);
   const [left, top, width, height] = mask.split(',').map((part) => Number(part.slice(0, -1)));
   assert.ok(left! <= 3 && top! > 85 && top! <= 94 && height! <= 15, mask);
   assert.ok(width! > 35 && width! < 70, mask);
@@ -107,21 +107,21 @@ test('with the mask nothing is found, the bundle tells it, and a date changes no
 
 test('poor images among the good ones are shown for a look, with what is unusual about them', async () => {
   const { suspicious, calibration } = await metricsOf('plain');
-  assert.equal(suspicious.length, 8, 'one in five of 40');
+  assert.equal(suspicious.length, 4, 'one in five of 20');
   const found = suspicious.slice(0, 2);
   assert.deepEqual(found.map(({ name }) => name).sort(), Object.keys(PLANTED), JSON.stringify(suspicious));
   for (const { evidence } of found) assert.ok(evidence.length > 0);
   assert.ok(suspicious.every(({ score }, i) => i === 0 || score <= suspicious[i - 1]!.score));
   assert.equal(suspicious[0]!.score, calibration.images.at(-1)!.score);
   const page = await readFile(path.join(outOf('plain'), 'report.html'), 'utf8');
-  const group = page.slice(page.indexOf('For a look: the 8 most unusual good images'));
+  const group = page.slice(page.indexOf('For a look: the 4 most unusual good images'));
   for (const { name, evidence } of found) {
     assert.ok(group.includes(`${name} as the model sees it`), name);
     assert.ok(group.includes(evidence[0]!.sentence), evidence[0]!.sentence);
   }
   assert.match(
     plain.stdout,
-    /for a look: the 8 most unusual .*\n {2}planted-\d\.png: .+\n {2}planted-\d\.png: /,
+    /for a look: the 4 most unusual .*\n {2}planted-\d\.png: .+\n {2}planted-\d\.png: /,
   );
 });
 
