@@ -39,8 +39,10 @@ const VOICES = `model.voices=${JSON.stringify([
   { voice: 'energy', detector: { kind: 'autoencoder', hidden: 8, bottleneck: 2 } },
 ])}`;
 
+const SHORT = ['--backend=onnx', '--epochs=2', '--set', 'split.folds=2'];
+
 const fit = (out: string, ...more: string[]) =>
-  run('trainer', ['fit', good, '--out', out, '--backend=onnx', '--epochs=2', '--set', VOICES, ...more]);
+  run('trainer', ['fit', good, '--out', out, ...SHORT, '--set', VOICES, ...more]);
 
 async function draw(into: string, count: number, first = 0, flaw?: Flaw): Promise<void> {
   await mkdir(into, { recursive: true });
