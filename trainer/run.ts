@@ -130,6 +130,9 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
     console,
   );
 
+  // Ctrl-C that ended training is spent: what was kept is still tested and reported. Another ends the program.
+  const stop = training.interrupted ? new AbortController().signal : options.stop;
+
   const used = examples === null || weighting === null ? null : { ...examples.told, ...weighting };
   if (used !== null) announce.tellWeights(console, used);
   const data = {
@@ -174,7 +177,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   await writeBundle(files.bundle, bundle);
   const { threshold } = bundle.manifest;
   announce.tellCalibrated(console, calibration, threshold, tuned);
-  const defects = await tryPlanted(recipe, { unseen, bundle, seed, threads, signal: options.stop }, console);
+  const defects = await tryPlanted(recipe, { unseen, bundle, seed, threads, signal: stop }, console);
 
   // Opened as a device opens it: this proves the digest and the golden samples of the file as written.
   const inspector = await loadInspector({ bundlePath: files.bundle, limits: LIMITS, ...EXECUTION });
@@ -188,9 +191,9 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
           inspector,
           gathered.test,
           {
-            reference: await describeTraining(split, calibration, recipe, options, console),
+            reference: await describeTraining(split, calibration, recipe, { ...options, stop }, console),
             gap: null,
-            ...{ seed, stop: options.stop },
+            ...{ seed, stop },
           },
           console,
         )

@@ -223,7 +223,7 @@ test('Ctrl-C ends training, keeps the best weights and writes everything; --resu
   let sent = false;
   const ended = await run(
     'trainer',
-    ['fit', good, '--out', out, ...SMALL, '--epochs=5000'],
+    ['fit', good, '--out', out, ...SMALL, '--epochs=5000', `--test=${path.join(folder, 'labelled')}`],
     (stdout, child) => {
       if (sent || !stdout.includes('epoch 1/')) return;
       sent = true;
@@ -233,8 +233,10 @@ test('Ctrl-C ends training, keeps the best weights and writes everything; --resu
   assert.equal(ended.code, 0, ended.stderr);
   assert.match(ended.stderr, /ending after this batch/);
   assert.match(ended.stdout, /interrupted: \d+ of 5000 epochs; the best weights so far are kept/);
-  const { training } = await metricsOf(out);
+  const { training, evaluation } = await metricsOf(out);
   assert.equal(training.interrupted, true);
+  assert.ok(evaluation !== null && evaluation.images.length > 0, 'the labelled images were not tested on');
+  await stat(path.join(out, 'report.html'));
   const { manifest } = await readBundle(path.join(out, 'bundle.onnx'));
   const lowest = Math.min(...training.history.map((e) => e.validationLoss));
   assert.equal(manifest.provenance.validationLoss, lowest);
