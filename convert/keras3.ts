@@ -64,16 +64,26 @@ function translate(value: Json, classes: Classes): Json {
   const { module: _, registered_name: __, build_config: ___, ...kept } = value;
   const fields: Record<string, Json> = {};
   for (const [key, entry] of Object.entries(kept))
-    fields[key] =
-      key === 'inbound_nodes'
-        ? listOf(entry).map((node) => inboundNode(fieldsOf(node), String(value.name), classes))
-        : translate(entry, classes);
+    if (key === 'inbound_nodes')
+      fields[key] = listOf(entry).map((node) => inboundNode(fieldsOf(node), String(value.name), classes));
+    else if (key.endsWith('activation'))
+      fields[key] = activation(translate(entry, classes), String(value.name));
+    else fields[key] = translate(entry, classes);
   if (value.class_name === 'Bidirectional') fields.config = unprefixed(fieldsOf(fields.config ?? null));
   const renamed = RENAMED[String(value.class_name)];
   if (renamed !== undefined) fields.config = rename(fieldsOf(fields.config ?? null), renamed);
   for (const key of ['input_layers', 'output_layers'])
     if (fields[key] !== undefined) fields[key] = tensors(fields[key], classes);
   return fields;
+}
+
+/** @throws Error for the hard sigmoid: max(0, min(1, x / 6 + 1 / 2)) in Keras 3, with x / 5 in TensorFlow.js. */
+function activation(name: Json, layer: string): Json {
+  if (name === 'hard_sigmoid')
+    throw new Error(
+      `layer ${layer} has the activation hard_sigmoid, which Keras 3 computes in another way than TensorFlow.js; save the model as a graph model`,
+    );
+  return name === 'silu' ? 'swish' : name;
 }
 
 /** The layer within by its own name: TensorFlow.js puts `forward_` and `backward_` before it, as Keras 3 has done already. */

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, posix, resolve, sep } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 import { unzipSync } from 'fflate';
+import { refuseIgnoredSettings } from './ignored_settings.ts';
 import { asKeras2 } from './keras3.ts';
 
 export const TOPOLOGY = 'model.json';
@@ -26,7 +27,13 @@ export async function readModel(path: string): Promise<SavedModel> {
     for (const name of manifest.flatMap((group) => group.paths)) shards.push(await source.shard(name));
     return [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
   });
-  return { file: source.file, format, artifacts: format === 'graph-model' ? artifacts : asKeras2(artifacts) };
+  if (format === 'graph-model') return { file: source.file, format, artifacts };
+  try {
+    refuseIgnoredSettings(artifacts.modelTopology);
+    return { file: source.file, format, artifacts: asKeras2(artifacts) };
+  } catch (cause) {
+    throw new Error(`cannot load ${source.file}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** The model.json that `path` means: itself, PATH/model.json, or the one of a trainer's run, PATH/model/model.json. */

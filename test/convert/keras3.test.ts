@@ -12,6 +12,7 @@ import {
   type SymbolicTensor,
   sequential,
 } from '@tensorflow/tfjs-layers';
+import { refuseIgnoredSettings } from '../../convert/ignored_settings.ts';
 import { asKeras2 } from '../../convert/keras3.ts';
 import { seedWeights } from './support/models.ts';
 
@@ -188,4 +189,25 @@ test('a call with a tensor by keyword is refused by the name of the layer; a mod
   assert.throws(() => asKeras2(artifacts), /layer recurrent is called with tensors by keyword.*graph model/);
   const old = { modelTopology: { keras_version: '2.15.0', model_config: topology } };
   assert.equal(asKeras2(old), old);
+});
+
+test('what TensorFlow.js computes otherwise than Keras is refused by the name of the layer', () => {
+  const one = (some: object) =>
+    functional([entrance('image', [null, 4]), some], ['image', 0, 0], ['odd', 0, 0]);
+  const of = (some: object) => ({ modelTopology: { keras_version: '3.15.1', model_config: one(some) } });
+  const dense = (activation: string) => layer('Dense', 'odd', { units: 2, activation }, from('image'));
+  assert.throws(() => asKeras2(of(dense('hard_sigmoid'))), /layer odd has the activation hard_sigmoid/);
+  assert.match(JSON.stringify(asKeras2(of(dense('silu')))), /"activation":"swish"/);
+  for (const [kind, setting, value, nothing] of [
+    ['ReLU', 'negative_slope', 0.1, 0],
+    ['ReLU', 'threshold', 1, 0],
+    ['GlobalAveragePooling2D', 'keepdims', true, false],
+    ['LayerNormalization', 'rms_scaling', true, false],
+  ] as const) {
+    const check = (v: unknown) =>
+      refuseIgnoredSettings(one(layer(kind, 'odd', { [setting]: v }, from('image'))));
+    assert.throws(() => check(value), new RegExp(`layer odd \\(${kind}\\) has ${setting} ${value}, which`));
+    check(nothing);
+    check(null);
+  }
 });

@@ -10,7 +10,7 @@ import { decode } from '../../agent/inspect/decode.ts';
 import { LIMITS } from '../../trainer/data/load.ts';
 import type { Metrics } from '../../trainer/metrics.ts';
 import { drawPhantom, type Flaw } from '../demo/phantoms.ts';
-import { type Ended, run, temporary } from './launcher.ts';
+import { type Ended, fitBundle, run, temporary } from './launcher.ts';
 
 const hooks: (() => unknown)[] = [];
 after(async () => {
@@ -145,12 +145,7 @@ test('equal seeds give equal bundles, other seeds others', async () => {
   const digests: string[] = [];
   for (const seed of ['1', '2']) {
     const out = path.join(folder, `seed-${seed}`);
-    // Ended once the bundle is there: the rest of a run looks at it, and the run of this file has shown it.
-    const args = ['fit', good, '--out', out, ...SHORT, ...FEW_FOLDS, '--seed', seed];
-    const ended = await run('trainer', args, (text, child) => {
-      if (/^threshold: /m.test(text)) child.kill('SIGKILL');
-    });
-    assert.match(ended.stdout, /^threshold: /m, ended.stderr);
+    await fitBundle(['fit', good, '--out', out, ...SHORT, ...FEW_FOLDS, '--seed', seed]);
     digests.push((await readBundle(bundleOf(out))).manifest.digest);
   }
   assert.equal(digests[0], (await readBundle(bundleOf(made))).manifest.digest);

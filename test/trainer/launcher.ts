@@ -1,4 +1,5 @@
 /** Starts the real `trainer` for tests. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -35,6 +36,17 @@ export async function run(
   });
   const [code] = await once(child, 'close');
   return { code, stdout, stderr };
+}
+
+/**
+ * A fit that is ended as soon as its bundle is written, which is before its threshold is told: for tests that look at
+ * nothing else.
+ */
+export async function fitBundle(args: readonly string[]): Promise<void> {
+  const { stdout, stderr } = await run('trainer', args, (text, child) => {
+    if (/^threshold: /m.test(text)) child.kill('SIGKILL');
+  });
+  assert.match(stdout, /^threshold: /m, stderr);
 }
 
 /** A small net on a small input, on the backend that is always there: a run takes two seconds. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import test from 'node:test';
+import test, { type TestContext } from 'node:test';
 import { type Inspector, loadInspector } from '../../agent/inspect/inspect.ts';
 import { judge } from '../../agent/inspect/judge.ts';
 import { EXECUTION } from '../../trainer/calibrate.ts';
@@ -35,6 +35,16 @@ function noiseInspector(metrics: EvaluationMetrics, side: number): Inspector {
   return { bundle: { manifest }, inspectWithMap } as unknown as Inspector;
 }
 
+/** Of a bundle with voices and statistics. */
+async function openMeasuring(t: TestContext): Promise<Inspector> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'pictures-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const bundle = await makeTestBundle(folder, { measures: true });
+  const inspector = await loadInspector({ bundlePath: bundle.path, limits: LIMITS, ...EXECUTION });
+  t.after(() => inspector.close());
+  return inspector;
+}
+
 for (const side of [64, 256])
   test(`the page stays below 3 MB with every picture it may hold, each noise of ${side} pixels`, async () => {
     const kinds = Object.fromEntries(
@@ -58,12 +68,8 @@ for (const side of [64, 256])
   });
 
 test('pictures show the evidence of the bundle, at most two sentences; an image that changed is left out', async (t) => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'pictures-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const bundle = await makeTestBundle(folder, { measures: true });
-  const inspector = await loadInspector({ bundlePath: bundle.path, limits: LIMITS, ...EXECUTION });
-  t.after(() => inspector.close());
-  const { threshold, calibration } = bundle.manifest;
+  const inspector = await openMeasuring(t);
+  const { threshold, calibration } = inspector.bundle.manifest;
   const base = evaluationMetrics({ recipe, good: [1], kinds: { noise: [1, 1] } });
   const contents = await Promise.all(
     [smoothPixels(32, 3), noisyPixels(32, 4), noisyPixels(32, 5)].map((pixels) => encode(pixels, 32, 'png')),
@@ -94,11 +100,7 @@ test('pictures show the evidence of the bundle, at most two sentences; an image 
 });
 
 test('calibration images of voices are shown, though a model that had not seen them scored them', async (t) => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'pictures-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const bundle = await makeTestBundle(folder, { measures: true });
-  const inspector = await loadInspector({ bundlePath: bundle.path, limits: LIMITS, ...EXECUTION });
-  t.after(() => inspector.close());
+  const inspector = await openMeasuring(t);
   const content = await encode(smoothPixels(32, 3), 32, 'png');
   const inspection = await inspector.inspectBytes(content);
   assert.ok(inspection.outcome === 'scored');

@@ -98,10 +98,10 @@ export async function takePictures(
     if (pictures.length > 0) groups.push({ ...group, pictures });
   }
   const { manifest } = inspector.bundle;
-  for (const { title, note, images } of scored) {
+  for (const { images, ...group } of scored) {
     const pictures: Picture[] = [];
     for (const image of images) pictures.push(await draw(image, manifest, budget));
-    if (pictures.length > 0) groups.push({ title, note, pictures });
+    if (pictures.length > 0) groups.push({ ...group, pictures });
   }
   return groups;
 }
