@@ -10,6 +10,8 @@ export interface CompareOptions {
   seed?: number;
   /** Values to compare with, instead of random ones: one list for each input, all of one batch size. */
   given?: Readonly<Record<string, GivenInput>>;
+  /** Where the relative difference is larger than this, `rounding` is measured too. Default: never. */
+  tolerance?: number;
   /** Range of random float32 inputs. Default 0 to 1. uint8 inputs take 0 to 255, int32 0 to 9, bool both. */
   range?: readonly [number, number];
 }
@@ -30,6 +32,11 @@ export interface Comparison {
   readonly batch: number;
   /** Elements compared. */
   readonly compared: number;
+  /**
+   * The same measure between onnxruntime with and without its graph optimizations: what another order of the same sums
+   * does to this model. Given where the relative difference exceeds the tolerance.
+   */
+  readonly rounding?: number;
 }
 
 /** Elements smaller than this part of an output's largest one are measured against that part. */
@@ -46,20 +53,35 @@ export async function compare(
   inputs: readonly InputSpec[],
   options: CompareOptions = {},
 ): Promise<Comparison> {
-  const { batches = [1, 3, 8], seed = 1, range = [0, 1] } = options;
+  const found = await differences((values) => runTensorFlow(fn, values), model, inputs, options);
+  if (found.relative <= (options.tolerance ?? Infinity)) return found;
+  const plain = await openSession(model, 'disabled');
+  try {
+    const own = await differences((values) => runOnnx(plain, values), model, inputs, options);
+    return { ...found, rounding: own.relative };
+  } finally {
+    await plain.release();
+  }
+}
+
+/** The largest difference of the model from what `reference` gives on the same inputs. */
+async function differences(
+  reference: (values: readonly Input[]) => Promise<Expected[]>,
+  model: Uint8Array,
+  inputs: readonly InputSpec[],
+  { batches = [1, 3, 8], seed = 1, range = [0, 1], given }: CompareOptions,
+): Promise<Comparison> {
   const open = inputs.some((i) => i.shape.includes(null));
-  const session = await InferenceSession.create(model, { logSeverityLevel: 3, intraOpNumThreads: 1 });
+  const session = await openSession(model, 'all');
   try {
     const random = randomNumbers(seed);
     let worst: Comparison = { absolute: 0, relative: 0, output: '', batch: 0, compared: 0 };
-    const { given } = options;
     for (const batch of open && !given ? batches : batches.slice(0, 1)) {
       const values = inputs.map((spec) =>
         given ? givenInput(spec, given[spec.name]) : randomInput(spec, batch, range, random),
       );
-      const feeds = Object.fromEntries(values.map((v) => [v.name, v.feed]));
-      const expected = await runTensorFlow(fn, values);
-      const results = await session.run(feeds);
+      const expected = await reference(values);
+      const results = await session.run(feedsOf(values));
       for (const { name, shape, data } of expected)
         worst = worse(
           worst,
@@ -70,6 +92,17 @@ export async function compare(
   } finally {
     await session.release();
   }
+}
+
+function openSession(
+  model: Uint8Array,
+  graphOptimizationLevel: 'all' | 'disabled',
+): Promise<InferenceSession> {
+  return InferenceSession.create(model, {
+    graphOptimizationLevel,
+    logSeverityLevel: 3,
+    intraOpNumThreads: 1,
+  });
 }
 
 interface Input {
@@ -129,6 +162,19 @@ function feedOf(
   // onnxruntime's types overload the constructor by element type; `array` is of the type that `dtype` names.
   const feed = new OrtTensor(dtype as 'float32', array as Float32Array, dims);
   return { name, shape: dims, dtype: dtype === 'uint8' ? 'float32' : dtype, values, feed };
+}
+
+function feedsOf(values: readonly Input[]): Record<string, OrtTensor> {
+  return Object.fromEntries(values.map(({ name, feed }) => [name, feed]));
+}
+
+async function runOnnx(session: InferenceSession, values: readonly Input[]): Promise<Expected[]> {
+  const results = await session.run(feedsOf(values));
+  return Object.entries(results).map(([name, { dims, data }]) => ({
+    name,
+    shape: [...dims],
+    data: data as ArrayLike<number>,
+  }));
 }
 
 async function runTensorFlow(

@@ -87,6 +87,27 @@ test('a failed check exits with 1 and writes nothing', async () => {
   assert.ok(!existsSync(out));
 });
 
+test('a model that multiplies its rounding is held against its own, unless a tolerance is given', async () => {
+  // 1000 is added and taken away again: six of the seven digits of a float32 go.
+  const input = layers.input({ shape: [8, 8, 1] });
+  const raised = layers.layers
+    .conv2d({ filters: 2, kernelSize: 3, biasInitializer: layers.initializers.constant({ value: 1000 }) })
+    .apply(input);
+  const lowered = layers.layers
+    .batchNormalization({ movingMeanInitializer: layers.initializers.constant({ value: 1000 }) })
+    .apply(raised) as layers.SymbolicTensor;
+  const folder = join(root, 'rounding');
+  await layers.model({ inputs: input, outputs: lowered }).save(modelFiles(folder));
+  const loose = await convert(folder, '--out', join(root, 'rounding.onnx'), '--check', '--json');
+  assert.equal(loose.code, 0, loose.stderr);
+  const { check } = JSON.parse(loose.stdout);
+  assert.ok(check.relative > 1e-4 && check.relative <= check.allowed, JSON.stringify(check));
+  assert.ok(check.allowed <= 2 * check.rounding && check.allowed <= 1e-2, JSON.stringify(check));
+  const strict = await convert(folder, '--out', join(root, 'no.onnx'), '--check', '--tolerance', '1e-4');
+  assert.equal(strict.code, 1);
+  assert.match(strict.stdout, /onnxruntime differs from itself/);
+});
+
 test('bad input exits with 1 and says what to do', async () => {
   const text = join(root, 'text.json');
   await writeFile(text, 'hello');
