@@ -142,7 +142,12 @@ export const model = z.discriminatedUnion('kind', [
   z
     .strictObject({
       kind: z.literal('dense'),
-      units: z.array(z.int().min(1).max(8192)).min(1).max(8).describe('Width of each layer of the encoder.'),
+      units: z
+        .array(z.int().min(1).max(8192))
+        .min(1)
+        .max(8)
+        .default([256, 32])
+        .describe('Width of each layer of the encoder.'),
       activation,
     })
     .describe('Dense layers, mirrored; the last width is the bottleneck.'),

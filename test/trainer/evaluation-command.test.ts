@@ -176,8 +176,8 @@ test('what cannot be evaluated is refused with what to do', async (t) => {
   await mkdir(inside('texts'));
   await writeFile(inside('texts', 'a.txt'), 'no image');
   await assert.rejects(
-    evaluate([bundle.path, '--good', inside('texts'), '--bad', inside('texts'), ...out]),
-    /None of the 2 labelled files is an image .*Give folders of JPEG/,
+    evaluate([bundle.path, '--good', inside('texts'), '--bad', inside('snow'), ...out]),
+    /None of the 1 file labelled good is an image .*Give JPEG/,
   );
 });
 

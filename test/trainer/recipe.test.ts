@@ -117,6 +117,11 @@ test('another kind of model keeps the settings that both know, and drops the oth
   const { model } = await load('model.kind=vae', 'model.latent=4');
   assert.equal(model.kind, 'vae');
   assert.deepEqual(model.kind === 'vae' && [model.filters, model.latent, model.beta], [[32, 64, 128], 4, 1]);
+  assert.deepEqual((await load('model.kind=dense')).model, {
+    kind: 'dense',
+    units: [256, 32],
+    activation: 'relu',
+  });
   assert.deepEqual((await load('model.kind=dense', 'model.units=64,8')).model, {
     kind: 'dense',
     units: [64, 8],

@@ -1,5 +1,5 @@
 /** Two or more models on the same labelled images: is the better one really better? */
-
+import path from 'node:path';
 import type { Estimate, Rate } from '../evaluation/types.ts';
 import {
   countGroups,
@@ -13,6 +13,7 @@ import { type MatchedImage, matchImages } from './match.ts';
 import type { TestedRun } from './read-run.ts';
 
 export interface ComparedRun {
+  /** As given, less the folders that all runs lie in. */
   readonly folder: string;
   readonly model: string;
   readonly digest: string;
@@ -52,7 +53,8 @@ const FALSE_ALARMS = 0.05;
 export function compareRuns(runs: readonly TestedRun[]): Comparison {
   const { seed } = runs[0]!;
   const matched = matchImages(runs);
-  const compared = runs.map((run, i) => compareRun(run, i, matched, seed));
+  const names = withoutShared(runs.map(({ folder }) => folder));
+  const compared = runs.map((run, i) => compareRun({ ...run, folder: names[i]! }, i, matched, seed));
   const count = (label: MatchedImage['label']) => matched.filter((image) => image.label === label).length;
   return {
     format: 1,
@@ -63,6 +65,15 @@ export function compareRuns(runs: readonly TestedRun[]): Comparison {
     runs: compared,
     conclusions: compared.slice(1).map((run) => isItBetter(compared[0]!, run)),
   };
+}
+
+/** `/data/runs/small` and `/data/runs/large` as `small` and `large`. */
+function withoutShared(folders: readonly string[]): string[] {
+  const parts = folders.map((folder) => path.normalize(folder).replace(/\/$/, '').split('/'));
+  const most = Math.min(...parts.map((some) => some.length)) - 1;
+  let shared = 0;
+  while (shared < most && parts.every((some) => some[shared] === parts[0]![shared])) shared++;
+  return parts.map((some) => some.slice(shared).join('/'));
 }
 
 function compareRun(

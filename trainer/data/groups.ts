@@ -47,13 +47,13 @@ export function groupImages(
     return {
       keys: images.map((_, i) => `#${i}`),
       count: images.length,
-      description: `Every image counts alone: near copies are not looked for among more than ${MOST_COMPARED} images. If several show one patient, give the pattern of the patient in their names (split.groupBy).`,
+      description: `Every image counts alone: near copies are not looked for among more than ${MOST_COMPARED} images. If several show one patient, give the pattern of the patient in their names (--group-by).`,
     };
   const keys = nearCopies(images.map(({ thumbnail }) => thumbnail)).map((first) => `#${first}`);
   const count = new Set(keys).size;
   const description =
     count === images.length
-      ? 'No near copies found: every image counts alone. If several show one patient, give the pattern of the patient in their names (split.groupBy).'
+      ? 'No near copies found: every image counts alone. If several show one patient, give the pattern of the patient in their names (--group-by).'
       : `${count} groups: near copies among ${images.length} images, found by their likeness at 32 x 32; a group is never on two sides.`;
   return { keys, count, description };
 }

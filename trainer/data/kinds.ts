@@ -20,6 +20,19 @@ export function asPoor(sample: Sample, kind: string): LabelledSample {
   return { ...sample, label: 'poor', kind };
 }
 
+/** Each kind with its number of images. */
+export function kindsAsText(samples: readonly LabelledSample[]): string {
+  const groups = Map.groupBy(samples, ({ kind }) => kind);
+  return [...groups].map(([kind, some]) => `${kind} ${some.length}`).join(', ');
+}
+
+/** How labels were read: `40 good, 12 poor (blur 8, dark 4)`. */
+export function labelsAsText(samples: readonly LabelledSample[]): string {
+  const good = samples.filter(({ label }) => label === 'good');
+  const poor = samples.filter(({ label }) => label === 'poor');
+  return `${good.length} good, ${poor.length} poor${poor.length === 0 ? '' : ` (${kindsAsText(poor)})`}`;
+}
+
 /** Fewest images of a kind that file names tell of, and fewest and most such kinds. */
 const [FEWEST_IMAGES, FEWEST_KINDS, MOST_KINDS] = [5, 2, 12];
 /** A word that is rarer than this share of one that it begins with is a variant of it. */

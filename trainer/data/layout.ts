@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { fileSample, findFiles, idxFilesIn, isFolder, namesIn, requireFolder, samplesIn } from './find.ts';
 import { idxSamples, isIdxName } from './idx.ts';
-import { asGood, asPoor, isGoodName, kindsInNames } from './kinds.ts';
+import { asGood, asPoor, isGoodName, kindsAsText, kindsInNames } from './kinds.ts';
 import type { LabelledSample, Sample } from './sample.ts';
 
 export interface Layout {
@@ -62,7 +62,7 @@ async function namedFolders(given: string, folders: readonly string[]): Promise<
     train,
     good,
     poor,
-    description: `Folders train_good to train on${good.length > 0 ? ', test_good as good test images' : ''}${poor.length > 0 ? `, test_anomalous as poor ones (${kinds(poor)})` : ''}.`,
+    description: `Folders train_good to train on${good.length > 0 ? ', test_good as good test images' : ''}${poor.length > 0 ? `, test_anomalous as poor ones (${kindsAsText(poor)})` : ''}.`,
     goodTestMissing: false,
   };
 }
@@ -91,7 +91,7 @@ async function trainAndTest(given: string, folders: readonly string[]): Promise<
         : await within(given, from),
     good,
     poor,
-    description: `Folders ${from === null ? `of images to train on, all but ${test}` : `${from} to train on`}${ignored.length > 0 ? ` (${train}/${ignored.join(', ')} left out)` : ''}${good.length > 0 ? `, ${test}/${goodTest} as good test images` : ''}${poor.length > 0 ? `, the others in ${test} as poor ones (${kinds(poor)})` : ''}.`,
+    description: `Folders ${from === null ? `of images to train on, all but ${test}` : `${from} to train on`}${ignored.length > 0 ? ` (${train}/${ignored.join(', ')} left out)` : ''}${good.length > 0 ? `, ${test}/${goodTest} as good test images` : ''}${poor.length > 0 ? `, the others in ${test} as poor ones (${kindsAsText(poor)})` : ''}.`,
     goodTestMissing: false,
   };
 }
@@ -106,7 +106,7 @@ async function classFolders(given: string, folders: readonly string[]): Promise<
     train: await within(given, goodName),
     good: [],
     poor,
-    description: `Folders of classes: ${goodName} is good, the others are poor test images (${kinds(poor)}).`,
+    description: `Folders of classes: ${goodName} is good, the others are poor test images (${kindsAsText(poor)}).`,
     goodTestMissing: poor.length > 0,
   };
 }
@@ -137,9 +137,3 @@ async function foldersIn(folder: string): Promise<string[]> {
 }
 
 const names = (files: readonly string[]): string => files.map((file) => path.basename(file)).join(', ');
-
-/** Each kind with its number of images. */
-function kinds(samples: readonly LabelledSample[]): string {
-  const groups = Map.groupBy(samples, ({ kind }) => kind);
-  return [...groups].map(([kind, some]) => `${kind} ${some.length}`).join(', ');
-}

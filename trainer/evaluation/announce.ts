@@ -13,7 +13,7 @@ function tellRefused(console: Console, refused: readonly RefusedImage[]): void {
   for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
     console.say(`  refused ${name}: ${reason}, ${message}`);
   if (refused.length > REFUSED_SHOWN)
-    console.say(`  and ${refused.length - REFUSED_SHOWN} more, all named in metrics.json`);
+    console.say(`  and ${refused.length - REFUSED_SHOWN} more; metrics.json will name them all`);
 }
 
 /** Every figure of an evaluation; the answer comes first. */

@@ -6,10 +6,12 @@ import { makeFolder } from '../../config/folder.ts';
 import { writeAtomically } from '../../convert/files.ts';
 import { EXECUTION } from '../calibrate.ts';
 import type { Console } from '../console.ts';
+import { labelsAsText } from '../data/kinds.ts';
 import { LIMITS } from '../data/load.ts';
 import type { LabelledSample, Sample } from '../data/sample.ts';
 import { TrainerError } from '../error.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
+import { counted } from '../report/numbers.ts';
 import { takePictures } from '../report/pictures.ts';
 import { renderReport } from '../report/report.ts';
 import { runFiles, writeJson } from '../run-folder.ts';
@@ -20,6 +22,7 @@ import { evaluateLabelled } from './evaluate.ts';
 import { timedBar } from './progress.ts';
 import { type FoundReference, findReference, type RunImages, readRunImages } from './reference.ts';
 import { labelledImages, trainingImages } from './sources.ts';
+import type { Evaluation } from './types.ts';
 
 export interface EvaluateOptions {
   readonly bundle: string;
@@ -54,11 +57,11 @@ export async function runEvaluate(options: EvaluateOptions, console: Console): P
     const { manifest } = inspector.bundle;
     console.say(`bundle: ${manifest.name} ${manifest.version} (${manifest.digest}), proven on this machine`);
     const samples = await labelledImages(options);
-    tellSamples(console, samples);
+    console.say(`labelled images: ${labelsAsText(samples)}`);
     const training = await trainingSamples(inspector, options);
     const found = await compareWith(training, manifest.preprocessing.mask, options, console);
     const evaluation = await evaluateLabelled(inspector, samples, { ...found, ...options }, console);
-    requireScored(evaluation.images.length, evaluation.refused);
+    requireScored(samples, evaluation);
     const metrics: EvaluationMetrics = {
       format: 1,
       ...options.versions,
@@ -127,17 +130,16 @@ const isThere = (file: string): Promise<boolean> =>
     () => false,
   );
 
-function tellSamples(console: Console, samples: readonly LabelledSample[]): void {
-  const count = (label: LabelledSample['label']) => samples.filter((s) => s.label === label).length;
-  console.say(`labelled images: ${count('good')} good, ${count('poor')} poor`);
-}
-
-function requireScored(scored: number, refused: readonly { name: string; reason: string }[]): void {
-  if (scored > 0) return;
-  const first = refused[0];
-  throw new TrainerError(
-    `None of the ${refused.length} labelled files is an image that a device could score${first === undefined ? '' : ` (${first.name}: ${first.reason})`}. Give folders of JPEG, PNG, TIFF, WebP, GIF or DICOM images.`,
-  );
+/** @throws TrainerError when no image could be scored of those that were given as good, or of those given as poor. */
+function requireScored(samples: readonly LabelledSample[], { images, refused }: Evaluation): void {
+  for (const label of ['good', 'poor'] as const) {
+    const given = new Set(samples.filter((sample) => sample.label === label).map(({ name }) => name));
+    if (given.size === 0 || images.some((image) => image.label === label)) continue;
+    const first = refused.find(({ name }) => given.has(name))!;
+    throw new TrainerError(
+      `None of the ${counted(given.size, 'file')} labelled ${label} is an image that a device could score (${first.name}: ${first.reason}). Give JPEG, PNG, TIFF, WebP, GIF or DICOM images.`,
+    );
+  }
 }
 
 const sourcesOf = ({ good, bad, labels }: EvaluateOptions): string[] => [
