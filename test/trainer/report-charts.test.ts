@@ -4,6 +4,7 @@ import { countedRange, operatingPoints } from '../../trainer/report/curves.ts';
 import { html } from '../../trainer/report/html.ts';
 import {
   counted,
+  equation,
   figure,
   large,
   ofHundred,
@@ -134,4 +135,10 @@ test('text is escaped, pieces of HTML are not, and a percent sign stays with its
   assert.equal(html`<b>${name}</b>`.html, '<b>&lt;a href=&quot;x&quot;&gt;&#39;&amp;amp;</b>');
   assert.equal(html`${[html`<i>${'&'}</i>`, null, 5, 'x']}`.html, '<i>&amp;</i>5x');
   assert.equal(html`${'at 5 % of'}`.html, 'at 5\u00a0% of');
+});
+
+test('a figure below what its digits can show is said to be smaller, not equal', () => {
+  assert.equal(equation('p', 0.5), 'p = 0.500');
+  assert.equal(equation('p', 0.0001), 'p < 0.001');
+  assert.equal(equation('p', 0), 'p = 0.000');
 });

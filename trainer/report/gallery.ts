@@ -2,7 +2,7 @@
 import { regionAsText } from '../../agent/inspect/mask.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
 import { type Html, html } from './html.ts';
-import { figure, short, shortened } from './numbers.ts';
+import { equation, short, shortened } from './numbers.ts';
 import type { Picture, PictureGroup } from './pictures.ts';
 
 /** null when there is not one picture. */
@@ -23,5 +23,5 @@ ${groups.map(({ title, note, pictures }) => html`<h3>${title}</h3>${note === und
 function card({ name, score, p, verdict, original, reconstruction, map, small, evidence }: Picture): Html {
   return html`<figure class="card"><div class="strip${small ? ' small' : ''}">
 <img src="${original}" alt="${name} as the model sees it">${reconstruction === null ? null : html`<img src="${reconstruction}" alt="${name} as the model redraws it">`}<img src="${map}" alt="Where ${reconstruction === null ? 'it departs from good ones' : 'the two differ'}; score ${short(score)}, ${verdict}">
-</div><figcaption><span>score ${short(score)}</span><span>p = ${figure(p)}</span><span class="verdict ${verdict}">${verdict}</span><span class="file" title="${name}">${shortened(name, 38)}</span>${evidence.map((sentence) => html`<small>${sentence}</small>`)}</figcaption></figure>`;
+</div><figcaption><span>score ${short(score)}</span><span>${equation('p', p)}</span><span class="verdict ${verdict}">${verdict}</span><span class="file" title="${name}">${shortened(name, 38)}</span>${evidence.map((sentence) => html`<small>${sentence}</small>`)}</figcaption></figure>`;
 }

@@ -29,6 +29,12 @@ export function figure(value: number, digits = 3): string {
   return value.toFixed(digits);
 }
 
+/** `p = 0.500`, `p < 0.001`. */
+export function equation(name: string, value: number): string {
+  const said = figure(value);
+  return /^[<>]/.test(said) ? `${name} ${said}` : `${name} = ${said}`;
+}
+
 /** `about 83 of 100`: the number, 1..99, with what stands before it. */
 export function ofHundred(value: number): string {
   if (value < 0.005) return 'fewer than 1';
