@@ -18,9 +18,11 @@ export const chaos: Bench = {
     const { seed = 1, seeds = 1, captures = 0, kills = 1 } = counts;
     const load = loadavg()[0]!.toFixed(1);
     const outcomes = new Map<number, ChaosOutcome>();
+    const kept: string[] = [];
     for (let at = seed; at < seed + seeds; at++) {
       const folder = await mkdtemp(path.join(tmpdir(), 'plumbline-chaos-'));
       const site = await openMosquittoSite(folder);
+      let clean = false;
       try {
         const bundle = (await makeTestBundle(folder)).path;
         const around = {
@@ -30,23 +32,25 @@ export const chaos: Bench = {
           networkCuts: Math.ceil(kills / 4),
         };
         const where = { folder, bundle, site, naive: true, patience: 180, report };
-        outcomes.set(at, await runChaos({ seed: at, captures, ...around, ...where }));
+        const outcome = await runChaos({ seed: at, captures, ...around, ...where });
+        outcomes.set(at, outcome);
+        clean = brokenIn(outcome).length === 0;
       } finally {
         await site.close();
-        await rm(folder, { recursive: true, force: true });
+        if (clean) await rm(folder, { recursive: true, force: true });
+        else kept.push(`Captures, state and agent.log of seed ${at} are kept in ${folder}.`);
       }
     }
-    return [table(outcomes, { kills, load })];
+    return [table(outcomes, { kills, load, kept })];
   },
 };
 
-function table(outcomes: ReadonlyMap<number, ChaosOutcome>, how: { kills: number; load: string }): Table {
+function table(
+  outcomes: ReadonlyMap<number, ChaosOutcome>,
+  how: { kills: number; load: string; kept: readonly string[] },
+): Table {
   const all = [...outcomes];
-  const broken = all.flatMap(([seed, { findings, crashes }]) =>
-    Object.entries({ ...promisesOf(findings), crash: crashes }).flatMap(([what, found]) =>
-      found.slice(0, 5).map((words) => `SEED ${seed}, ${what}: ${words}`),
-    ),
-  );
+  const broken = all.flatMap(([seed, outcome]) => brokenIn(outcome).map((words) => `SEED ${seed}, ${words}`));
   const jumps = all.reduce((sum, [, { clockJumps }]) => sum + clockJumps, 0);
   return {
     title: 'Captures written while everything fails, and what an independent subscriber and the ledger have',
@@ -92,11 +96,16 @@ function table(outcomes: ReadonlyMap<number, ChaosOutcome>, how: { kills: number
       'Naive agent: chokidar with awaitWriteFinish, the same decoder and graph, mqtt.js with its own store, a list of the names that are done (bench/chaos/naive.ts); the same captures at the same time, killed at the same moments.',
       `Load average ${how.load} at the start. One seed again: --seed N --seeds 1.`,
       ...broken,
+      ...how.kept,
     ],
     failed: broken.length > 0,
   };
 }
 
-function promisesOf({ lost, duplicated, unacknowledged, unrecorded }: ChaosOutcome['findings']) {
-  return { lost, duplicated, unacknowledged, unrecorded };
+/** At most five of each promise. */
+function brokenIn({ findings, crashes }: ChaosOutcome): string[] {
+  const { lost, duplicated, unacknowledged, unrecorded } = findings;
+  return Object.entries({ lost, duplicated, unacknowledged, unrecorded, crash: crashes }).flatMap(
+    ([what, found]) => found.slice(0, 5).map((words) => `${what}: ${words}`),
+  );
 }

@@ -14,6 +14,8 @@ export interface Kept {
   ready(): Promise<void>;
   /** Ends that nobody asked for, with what it wrote last. */
   readonly crashes: readonly string[];
+  /** What all its lives wrote. */
+  output(): string;
   /** Ends it with SIGTERM; its exit code or signal. */
   stop(): Promise<number | string>;
 }
@@ -21,9 +23,11 @@ export interface Kept {
 /** @param start starts it. @param isReady tells by its output. */
 export function keepRunning(start: () => AgentProcess, isReady: (output: string) => boolean): Kept {
   const crashes: string[] = [];
+  const lives: AgentProcess[] = [];
   let expected: AgentProcess | null = null;
   const begin = (): AgentProcess => {
     const begun = start();
+    lives.push(begun);
     void begun.ended.then((end) => {
       if (expected === begun) return;
       crashes.push(`ended with ${end}: ${begun.output().slice(-2000)}`);
@@ -62,6 +66,7 @@ export function keepRunning(start: () => AgentProcess, isReady: (output: string)
         ]);
     },
     crashes,
+    output: () => lives.map((life) => life.output()).join(''),
     stop: () => end('SIGTERM'),
   };
 }

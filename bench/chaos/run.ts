@@ -1,5 +1,5 @@
 /** One seed: the script is written while everything around the agent is killed, cut and turned back. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startProgram } from '../../test/support/agent.ts';
@@ -20,7 +20,7 @@ export interface ChaosOptions {
   readonly scorerKills: number;
   readonly brokerRestarts: number;
   readonly networkCuts: number;
-  /** Empty when it is called; on one file system with everything that is written. */
+  /** Empty when it is called; on one file system with everything that is written. Holds agent.log afterwards. */
   readonly folder: string;
   readonly bundle: string;
   readonly site: Site;
@@ -115,6 +115,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
   const crashes = [...agent.crashes];
   const end = await agent.stop();
   if (end !== 0) crashes.push(`ended with ${end} when it was asked to stop`);
+  await writeFile(path.join(folder, 'agent.log'), agent.output());
   await naive?.stop();
   await network.close();
   report('\n');
