@@ -1,7 +1,7 @@
 /** Reads and decodes images, each once, with the device's own decoder. */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import sharp from 'sharp';
+import sharp, { type Metadata } from 'sharp';
 import { decode } from '../../agent/inspect/decode.ts';
 import { withoutDicom } from '../../agent/inspect/dicom/convert.ts';
 import { type Limits, UnscorableError } from '../../agent/inspect/inspection.ts';
@@ -112,9 +112,10 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
     const bytes = await read(sample);
     const { pixels, width, height } = await decode(bytes, spec, LIMITS);
     const readable = await withoutDicom(bytes);
-    const known = await pictureIn(pixels, { width, height }, readable, spec);
+    const metadata = await sharp(readable).metadata();
+    const known = pictureIn(pixels, { width, height }, metadata, spec);
     const picture = known?.picture ?? (await decodePicture(readable));
-    const { space, depth } = await sharp(readable).metadata();
+    const { space, depth } = metadata;
     return {
       sample,
       name: sample.name,
@@ -138,12 +139,12 @@ async function loadImage(sample: Sample, spec: Preprocessing): Promise<LoadedIma
 }
 
 /** The picture as `decodePicture` gives it, when the pixels that the model sees already are it; else null. */
-async function pictureIn(
+function pictureIn(
   pixels: Uint8Array,
   { width, height }: { readonly width: number; readonly height: number },
-  bytes: Uint8Array,
+  { space, depth, hasAlpha, hasProfile, orientation = 1, format }: Metadata,
   spec: Preprocessing,
-): Promise<{ readonly picture: Picture; readonly plainPng: boolean } | null> {
+): { readonly picture: Picture; readonly plainPng: boolean } | null {
   const changed =
     width !== spec.width ||
     height !== spec.height ||
@@ -154,14 +155,12 @@ async function pictureIn(
     spec.thresholding !== undefined;
   if (changed) return null;
   if (spec.channels === 1) {
-    const { space, depth, hasAlpha, hasProfile, orientation = 1, format } = await sharp(bytes).metadata();
     const plain = space === 'b-w' && depth === 'uchar' && !hasAlpha && !hasProfile && orientation === 1;
     if (!plain) return null;
     const data = new Uint8Array(3 * pixels.length);
     for (let i = 0; i < pixels.length; i++) data.fill(pixels[i]!, 3 * i, 3 * i + 3);
     return { picture: { width, height, channels: 3, data }, plainPng: format === 'png' };
   }
-  const { orientation = 1 } = await sharp(bytes).metadata();
   if (orientation !== 1) return null;
   return { picture: { width, height, channels: 3, data: pixels }, plainPng: false };
 }
