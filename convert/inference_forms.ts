@@ -19,7 +19,8 @@ type Layer = layers.Layer;
 type InferenceForm = (layer: Layer) => ((inputs: Tensor | Tensor[]) => Tensor) | undefined;
 
 interface BatchNormalizationConfig {
-  axis: number;
+  /** A list of one, as Python's Keras 2 saves it. */
+  axis: number | number[];
   epsilon: number;
   scale: boolean;
   center: boolean;
@@ -37,7 +38,12 @@ const FORMS: Readonly<Record<string, InferenceForm>> = {
   },
   /** tfjs-backend-cpu, the reference, takes another channel's numbers where the axis is not the last. */
   BatchNormalization: (layer) => {
-    const { axis, epsilon, scale, center } = layer.getConfig() as unknown as BatchNormalizationConfig;
+    const { epsilon, scale, center, ...config } = layer.getConfig() as unknown as BatchNormalizationConfig;
+    const [axis = -1, ...more] = [config.axis].flat();
+    if (more.length > 0)
+      throw new Error(
+        `${layer.name} normalizes along the axes ${[axis, ...more]} together, which TensorFlow.js does not compute; it takes one axis`,
+      );
     const rank = (layer.inputSpec?.[0]?.ndim ?? 0) as number;
     if (axis === -1 || axis === rank - 1) return undefined;
     return (inputs) => {

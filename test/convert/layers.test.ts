@@ -5,7 +5,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { layers, model, type SymbolicTensor, sequential } from '@tensorflow/tfjs-layers';
 import { traceableModel } from '../../convert/model_conversion.ts';
-import { trace } from '../../convert/trace.ts';
+import { type TracedFunction, trace } from '../../convert/trace.ts';
 import { compare } from '../../convert/verify.ts';
 import { ACTIVATIONS, LAYER_CLASS_CASES } from './cases/layer_classes.ts';
 import { drawing } from './support/draw.ts';
@@ -101,6 +101,32 @@ test('batch normalization of another axis than the last follows its definition',
   assert.ok(relative <= RELATIVE, `${relative}`);
   assert.ok((await compare(fn, trace(fn, inputs), inputs)).relative <= RELATIVE, 'the function to trace');
 });
+
+test("batch normalization with its axis in a list, as Python's Keras 2 saves it, is that of the axis alone", async () => {
+  for (const axis of [1, 3]) {
+    const [alone, listed] = [axis, [axis] as unknown as number].map((given) => {
+      const input = layers.input({ shape: [2, 3, 4] });
+      const normalize = layers.batchNormalization({ axis: given, name: `axis_${axis}` });
+      const built = model({ inputs: input, outputs: normalize.apply(input) as SymbolicTensor });
+      seedWeights(built, 1);
+      return traceableModel(built);
+    });
+    const onnx = trace(listed!.fn, listed!.inputs);
+    const reference: TracedFunction = (...x) =>
+      Object.fromEntries(named(alone!.fn(...x), listed!.outputNames));
+    assert.ok((await compare(reference, onnx, listed!.inputs)).relative <= RELATIVE, `axis ${axis}`);
+  }
+  const input = layers.input({ shape: [2, 3, 4] });
+  const several = layers.batchNormalization({ axis: [1, 3] as unknown as number, name: 'several' });
+  assert.throws(() => {
+    const built = model({ inputs: input, outputs: several.apply(input) as SymbolicTensor });
+    const { fn, inputs } = traceableModel(built);
+    trace(fn, inputs);
+  }, /several|axis/i);
+});
+
+const named = (outputs: Record<string, tf.Tensor>, names: readonly string[]) =>
+  Object.values(outputs).map((tensor, i) => [names[i]!, tensor] as const);
 
 test('a stateful layer keeps its own state while it is converted', async () => {
   const lstm = layers.lstm({
