@@ -26,7 +26,7 @@ export interface ChaosOptions {
   readonly site: Site;
   /** Whether the naive agent runs beside. */
   readonly naive: boolean;
-  /** Seconds that the last verdicts get to arrive. */
+  /** Seconds without any new verdict after which those that are missing are given up: a backlog takes its time. */
   readonly patience: number;
   readonly report: (text: string) => void;
 }
@@ -166,18 +166,25 @@ function keepNaive({ bundle }: ChaosOptions, place: Place, network: Network, fol
   );
 }
 
-/** Resolves when the subscriber has a verdict on that version, or `patience` seconds have passed without. */
+/** Resolves when the subscriber has a verdict on that version, or none on any capture came for `patience` seconds. */
 function untilJudged(site: Site, state: string, patience: number): (version: Version) => Promise<void> {
   const siteKey = readSiteKey(state);
   const judged = new Set<string>();
   let read = 0;
+  let news = performance.now();
+  const readOn = () => {
+    const before = judged.size;
+    for (const message of verdictsOf(site.messages.slice(read))) judged.add(keyOfMessage(message));
+    read = site.messages.length;
+    if (judged.size > before) news = performance.now();
+  };
   return async (version) => {
     const key = keyOfVersion(siteKey, version);
-    const deadline = performance.now() + patience * 1000;
-    while (!judged.has(key) && performance.now() < deadline) {
-      for (const message of verdictsOf(site.messages.slice(read))) judged.add(keyOfMessage(message));
-      read = site.messages.length;
-      if (!judged.has(key)) await delay(100);
+    const asked = performance.now();
+    for (;;) {
+      readOn();
+      if (judged.has(key) || performance.now() - Math.max(asked, news) > patience * 1000) return;
+      await delay(100);
     }
   };
 }
