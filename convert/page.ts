@@ -9,6 +9,7 @@ import { UNSUPPORTED_OPERATIONS } from './kernels/unsupported.ts';
 const HEAD = `# Converting TensorFlow.js models
 
 \`npx convert model.json --out model.onnx --check\`. \`npx convert --help\` shows the rest.
+As a package of its own, and from code: [convert/README.md](../convert/README.md).
 
 Made by \`npm run converter-page\`; do not edit.
 
