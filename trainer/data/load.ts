@@ -90,7 +90,7 @@ export function requireImages(where: string, { images, refused }: LoadedFolder):
   const found =
     first === undefined
       ? 'no file'
-      : `${refused.length} file${refused.length === 1 ? '' : 's'}, none of them a usable image (${first.name}: ${first.message})`;
+      : `${refused.length} file${refused.length === 1 ? '' : 's'}, none of them a usable image (${first.name}: ${first.message.replace(/\.$/, '')})`;
   throw new TrainerError(
     `Expected good images in ${where}, found ${found}. Give a folder of JPEG, PNG, TIFF, WebP, GIF or DICOM images, or of IDX files.`,
   );
