@@ -23,6 +23,7 @@ import { createLog } from './log.ts';
 import { handleOnce } from './once.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { type Pipeline, startPipeline } from './pipeline.ts';
+import { scorerProcesses } from './scorers/count.ts';
 import { endLeftovers, writeDownScorers } from './scorers/leftovers.ts';
 import { openPool } from './scorers/pool.ts';
 import { requireSettings } from './settingsOptions.ts';
@@ -105,9 +106,10 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   if (leftovers.length > 0)
     log.warn({ pids: leftovers }, 'ended scoring processes that an agent left behind');
 
+  const processes = scorerProcesses(settings['scorer.processes'], settings['scorer.executionProvider']);
   const pool = await openPool({
     bundle: settings.bundle,
-    processes: settings['scorer.processes'],
+    processes,
     threads: settings['scorer.threads'],
     executionProvider: settings['scorer.executionProvider'],
     deadlineMilliseconds: settings['limits.scoring'] * 1000,
@@ -177,7 +179,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   const origin: Origin = { site, device, key: siteKey(stateFolder), manifest };
   const pipeline = startPipeline({
     folder,
-    concurrency: settings['scorer.processes'],
+    concurrency: processes,
     order: settings['watch.order'],
     queue: settings['limits.queue'],
     onRoom: () => void parts.ingest?.sweepNow(),

@@ -224,9 +224,13 @@ export const SETTINGS = {
       unit: 'bytes',
     },
   ),
-  'scorer.processes': setting('scorer.processes', natural.min(1).max(64), 1, 'Scoring processes.', {
-    unit: 'processes',
-  }),
+  'scorer.processes': setting(
+    'scorer.processes',
+    natural.max(64),
+    0,
+    'Scoring processes; 0: one for every two processors, at most 4, and one where CUDA scores.',
+    { unit: 'processes' },
+  ),
   'scorer.threads': setting(
     'scorer.threads',
     natural.min(1).max(256),

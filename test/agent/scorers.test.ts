@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import sharp from 'sharp';
 import { BundleError } from '../../agent/inspect/bundleError.ts';
+import { scorerProcesses } from '../../agent/scorers/count.ts';
 import { openPool, type Pool, type PoolOptions } from '../../agent/scorers/pool.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { noisyPixels, writeCapture } from '../support/images.ts';
@@ -250,4 +251,11 @@ test('a process killed while it loads is started again, and given up at the thir
   starts = 0;
   await assert.rejects(open(t, { onProcesses: killFirst(3) }), /ended \(signal SIGKILL\)/);
   assert.equal(starts, 3);
+});
+
+test('as many processes as are asked for, else one for every two processors up to four', () => {
+  const chosen = [1, 2, 3, 4, 7, 8, 64].map((processors) => scorerProcesses(0, 'cpu', processors));
+  assert.deepEqual(chosen, [1, 1, 1, 2, 3, 4, 4]);
+  assert.equal(scorerProcesses(0, 'cuda', 16), 1);
+  assert.equal(scorerProcesses(9, 'cuda', 2), 9);
 });
