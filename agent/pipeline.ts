@@ -10,13 +10,15 @@ import { pathTo } from './ingest/names.ts';
 import type { Inspection } from './inspect/inspection.ts';
 import { captureQueue, type Order } from './queue.ts';
 
+/** Captures in work for each that is inspected: while one is committed to disk, the next is inspected already. */
+const IN_WORK = 2;
 /** How often a full disk or failing ledger is tried again, milliseconds. */
 const RETRY = 1000;
 
 export interface PipelineOptions {
   /** The watched folder. */
   readonly folder: string;
-  /** Captures in work at the same time. */
+  /** Captures inspected at the same time. */
   readonly concurrency: number;
   readonly order: Order;
   /** Most captures that wait in memory. */
@@ -61,6 +63,8 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   let leftOut = false;
   const known = new Set<string>();
   const working = new Set<Promise<void>>();
+  /** Of those in work, the ones whose inspection is not over. */
+  const uninspected = new Set<Capture>();
   const inspections = new Set<{ readonly since: number }>();
   const stop = new AbortController();
   const idleWaiters: (() => void)[] = [];
@@ -75,14 +79,21 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     }
   };
 
+  const isFree = () => uninspected.size < options.concurrency && working.size < IN_WORK * options.concurrency;
+
   const next = () => {
-    while (!stop.signal.aborted && working.size < options.concurrency && queue.length > 0) {
+    while (!stop.signal.aborted && isFree() && queue.length > 0) {
       const capture = queue.next()!;
-      const work = handle(capture, { ...options, inspect }, stop.signal)
+      const inspected = () => {
+        if (uninspected.delete(capture)) next();
+      };
+      uninspected.add(capture);
+      const work = handle(capture, { ...options, inspect }, inspected, stop.signal)
         .catch((error) => {
           if (!stop.signal.aborted) throw error; // stopped in the middle: found again at the next start
         })
         .finally(() => {
+          uninspected.delete(capture);
           working.delete(work);
           known.delete(keyOf(capture));
           next();
@@ -140,12 +151,18 @@ function keyOf({ name, size, modifiedNanoseconds, kind }: Capture): string {
   return `${kind}/${size}/${modifiedNanoseconds}/${name}`;
 }
 
-async function handle(capture: Capture, options: PipelineOptions, stop: AbortSignal): Promise<void> {
+async function handle(
+  capture: Capture,
+  options: PipelineOptions,
+  inspected: () => void,
+  stop: AbortSignal,
+): Promise<void> {
   if (!(await clear(options, stop))) return;
   let inspection =
     capture.kind === 'file'
       ? await options.inspect(pathTo(options.folder, capture.name))
       : unscorable(capture.kind);
+  inspected();
   const now = await options.look(capture.name);
   // What vanished after it was read was read as it stood. What changed may have been read half old, half new.
   const changed = capture.kind === 'file' && now !== null && !sameCapture(now, capture);

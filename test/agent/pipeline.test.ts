@@ -4,6 +4,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { Capture } from '../../agent/capture.ts';
 import { openLedger } from '../../agent/deliver/ledger.ts';
 import { noFault } from '../../agent/faultPoints.ts';
@@ -101,6 +102,55 @@ test('a copy that gets its old time late is one capture, not two', async (t) => 
 test('one that is deleted after it was read was read as it stood', async (t) => {
   const { reasons, again } = await through(t, (file) => rmSync(file));
   assert.deepEqual([reasons, again], [['pass'], []]);
+});
+
+test('while one capture is committed, the next is inspected already; no more than one of them', {
+  timeout: 30_000,
+}, async (t) => {
+  const place = mkdtempSync(path.join(tmpdir(), 'plumbline-pipeline-'));
+  t.after(() => rmSync(place, { recursive: true }));
+  const ledger = await openLedger(path.join(place, 'state'));
+  t.after(() => ledger.close());
+  const names = ['a', 'b', 'c', 'd'];
+  for (const name of names) writeFileSync(path.join(place, name), name);
+  const begun = new Map(names.map((name) => [name, Promise.withResolvers<void>()]));
+  const recorded: string[] = [];
+  let inspecting = 0;
+  const pipeline = startPipeline({
+    folder: place,
+    concurrency: 1,
+    order: 'oldest',
+    queue: 10,
+    onRoom: () => {},
+    inspect: async (file) => {
+      assert.equal(++inspecting, 1);
+      begun.get(path.basename(String(file)))!.resolve();
+      await setImmediate();
+      inspecting--;
+      return scored;
+    },
+    look: async (name) => {
+      await begun.get(names[names.indexOf(name) + 1]!)?.promise; // unless it is begun now: never
+      return captureAt(place, name);
+    },
+    obstacle: async () => null,
+    ledger,
+    verdictOf: (capture, inspection, at) => {
+      recorded.push(capture.name);
+      return makeVerdict(origin, threshold, capture, inspection, at);
+    },
+    onRecorded: () => {},
+    onChanged: assert.fail,
+    onDamage: assert.fail,
+    faultPoint: noFault,
+    onCondition: () => {},
+  });
+  for (const [i, name] of names.entries()) {
+    utimesSync(path.join(place, name), i + 1, i + 1);
+    pipeline.add((await captureAt(place, name)) as Capture, false);
+  }
+  await pipeline.idle();
+  assert.deepEqual(recorded, names);
 });
 
 test('while something stands in the way nothing is read, and then everything is', async (t) => {
