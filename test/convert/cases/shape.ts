@@ -179,6 +179,21 @@ export const SHAPE_CASES: Case[] = [
       ),
     gradient: 'none',
   },
+  {
+    name: 'mirrorPad reflect of three axes, up to all but one of their elements',
+    shapes: [[3, 4, 5]],
+    fn: (x) =>
+      tf.mirrorPad(
+        computed(x),
+        [
+          [2, 1],
+          [0, 3],
+          [4, 0],
+        ],
+        'reflect',
+      ),
+    gradient: 'none',
+  },
   { name: 'reverse', shapes: [IMAGES], fn: (x) => tf.reverse(pooled(x), [1, 3]) },
   { name: 'gather', shapes: [[5, 4]], fn: (x) => tf.gather(computed(x), indices([0, 3, 3])) },
   { name: 'gather columns', shapes: [[5, 4]], fn: (x) => tf.gather(computed(x), indices([2, 0]), 1) },
