@@ -50,23 +50,26 @@ export function texture(view: (views: Views) => tf.Tensor3D, share: number): Voi
   };
 }
 
-function pyramid(view: tf.Tensor3D): tf.Tensor3D[] {
-  const images = tf.expandDims<tf.Tensor4D>(view, 3);
-  return SCALES.map((scale) =>
-    scale === 1 ? view : tf.squeeze<tf.Tensor3D>(tf.avgPool(images, scale, scale, 'valid'), [3]),
-  );
+/** `[N, 1, h, w]` each. */
+function pyramid(view: tf.Tensor3D): tf.Tensor4D[] {
+  return SCALES.map((scale) => {
+    const reduced =
+      scale === 1 ? view : tf.avgPool(tf.expandDims<tf.Tensor4D>(view, 3), scale, scale, 'valid');
+    const [, height, width] = reduced.shape;
+    return tf.reshape(reduced, [-1, 1, height, width]);
+  });
 }
 
 /** The eight neighbours minus the centre: `[N, 8, h - 2, w - 2]`. */
-function differences(view: tf.Tensor3D): tf.Tensor4D {
-  const [, height, width] = view.shape;
+function differences(level: tf.Tensor4D): tf.Tensor4D {
+  const [, , height, width] = level.shape;
   const shifted = (row: number, column: number) =>
-    tf.slice(view, [0, 1 + row, 1 + column], [-1, height - 2, width - 2]);
-  const neighbours = tf.stack(
+    tf.slice(level, [0, 0, 1 + row, 1 + column], [-1, 1, height - 2, width - 2]);
+  const neighbours = tf.concat4d(
     RING.map(([row, column]) => shifted(row, column)),
     1,
   );
-  return tf.sub(neighbours, tf.expandDims(shifted(0, 0), 1)) as tf.Tensor4D;
+  return tf.sub(neighbours, shifted(0, 0));
 }
 
 /** Of each bit of a ring, the one that follows. */
