@@ -60,8 +60,8 @@ export const ONNX_TYPE: Readonly<Record<OnnxType, number>> = {
 const MICROSOFT_OPERATORS = new Set(['FusedMatMul']);
 
 /**
- * Builds one ONNX graph, node by node. Equal nodes (same operator, inputs and attributes) and equal
- * constants are made once. Names are numbered in order of creation, so equal call sequences give
+ * Builds one ONNX graph, node by node. Equal nodes (same operator, inputs and attributes), equal
+ * constants and equal weights are made once. Names are numbered in order of creation, so equal call sequences give
  * equal graphs.
  */
 export class Graph {
@@ -125,10 +125,15 @@ export class Graph {
     return this.constant(type, [], [value]);
   }
 
-  /** A tensor's data, kept in the file. */
+  /** A tensor's data, kept in the file; equal tensors share one name, so that what is computed of them is one, too. */
   weight(type: OnnxType, dims: Shape, data: NumberArray): string {
+    const key = `weight|${type}|${dims}`;
+    const alike = this.#known.get(key) ?? [];
+    const known = alike.find((name) => sameBytes(this.initializers.get(name)!.data as NumberArray, data));
+    if (known !== undefined) return known;
     const name = this.#name('weight');
     this.initializers.set(name, { type, dims, data, weight: true });
+    this.#known.set(key, [...alike, name]);
     return name;
   }
 
@@ -224,6 +229,13 @@ export class Graph {
     const name = `${this.prefix}${prefix}_${this.#names++}`;
     return this.#reserved.has(name) ? this.#name(prefix) : name;
   }
+}
+
+/** Unlike a comparison of numbers, this tells -0 from 0, and NaN equals itself. */
+function sameBytes(a: NumberArray, b: NumberArray): boolean {
+  const bytes = ({ buffer, byteOffset, byteLength }: NumberArray) =>
+    Buffer.from(buffer, byteOffset, byteLength);
+  return bytes(a).equals(bytes(b));
 }
 
 /** Checks what onnxruntime would only report as a parse failure: the weights fit their dimensions. */

@@ -128,12 +128,21 @@ export function elementwise(
   out[layout] = emit(...names);
 }
 
+/** Emits what folds `axes` of a tensor of dimensions `dims`, both as the graph holds them, and gives its name. */
+export type Fold = (
+  g: Graph,
+  name: string,
+  dims: Shape,
+  axes: readonly number[],
+  keepDims: boolean,
+) => string;
+
 /** Reduces over `axes` (of the TensorFlow.js shape), without leaving NCHW where that is possible. */
 export function reduce(
   g: Graph,
   out: Value,
   v: Value,
-  type: string,
+  fold: Fold,
   axes: readonly number[],
   keepDims: boolean,
 ): void {
@@ -141,18 +150,17 @@ export function reduce(
     alias(g, out, v);
     return;
   }
-  const moved = axes.map((a) => NCHW_AXIS[a]!).sort((a, b) => a - b);
-  const attributes = { keepdims: keepDims ? 1 : 0 };
   if (v.shape.length === 4 && isChannelsFirst(v)) {
     const left = [0, 1, 2, 3].filter((a) => !axes.includes(a)).map((a) => NCHW_AXIS[a]!);
     const inOrder = left.every((a, i) => i === 0 || a > left[i - 1]!);
     if (keepDims || inOrder) {
-      const name = g.op(type, [channelsFirst(g, v), g.ints(moved)], attributes);
+      const moved = axes.map((a) => NCHW_AXIS[a]!).sort((a, b) => a - b);
+      const name = fold(g, channelsFirst(g, v), toNchw(v.shape), moved, keepDims);
       out[keepDims ? 'channelsFirst' : 'plain'] = name;
       return;
     }
   }
-  out.plain = g.op(type, [plain(g, v), g.ints(axes)], attributes);
+  out.plain = fold(g, plain(g, v), v.shape, axes, keepDims);
 }
 
 function operandName(g: Graph, v: Value, layout: Layout): string {

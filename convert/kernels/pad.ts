@@ -16,15 +16,10 @@ export const PAD: HandlerTable = {
     outputs: ({ x }, { paddings }) => [{ shape: paddedShape(x!.shape, paddings), dtype: x!.dtype }],
     emit: (g, { x }, { paddings, mode }, [out]) => {
       const layout = preferredLayout([x!], x!.shape.length);
-      const axes = layout === 'plain' ? x!.shape : toNchw(x!.shape);
       const pairs = layout === 'plain' ? paddings : toNchw(paddings);
-      out![layout] = pairs.reduce(
-        (name, [before, behind], axis) => {
-          if (before + behind === 0) return name;
-          return g.op('Gather', [name, g.ints(mirrored(axes[axis]!, before, behind, mode))], { axis });
-        },
-        nameIn(g, x!, layout),
-      );
+      const name = nameIn(g, x!, layout);
+      const sizes = layout === 'plain' ? x!.shape : toNchw(x!.shape);
+      out![layout] = mode === 'reflect' ? reflected(g, name, pairs) : repeatedEdges(g, name, pairs, sizes);
     },
   }),
 };
@@ -69,13 +64,26 @@ export function borderedImages(images: Value): { images: Value; pads: Shape } {
   return { images: inner.images, pads: inner.pads.map((p, i) => p + zeroBorder.pads[i]!) };
 }
 
-/** Indices of an axis with its own mirror image on both sides; `symmetric` repeats the outermost elements. */
-function mirrored(length: number, before: number, behind: number, mode: string): number[] {
-  const outermost = mode === 'symmetric' ? 1 : 0;
+/** Mirrored about the outermost elements. */
+function reflected(g: Graph, name: string, pairs: Paddings): string {
+  if (pairs.every(([before, behind]) => before + behind === 0)) return name;
+  const pads = [...pairs.map((p) => p[0]), ...pairs.map((p) => p[1])];
+  return g.op('Pad', [name, g.ints(pads)], { mode: 'reflect' });
+}
+
+/** Mirrored about the edges, so that the outermost elements come twice: no mode of ONNX's Pad. */
+function repeatedEdges(g: Graph, name: string, pairs: Paddings, sizes: Shape): string {
+  return pairs.reduce((from, [before, behind], axis) => {
+    if (before + behind === 0) return from;
+    return g.op('Gather', [from, g.ints(mirrored(sizes[axis]!, before, behind))], { axis });
+  }, name);
+}
+
+function mirrored(length: number, before: number, behind: number): number[] {
   return Array.from({ length: before + length + behind }, (_, i) => {
     const at = i - before;
-    if (at < 0) return -at - outermost;
-    return at < length ? at : 2 * (length - 1) - at + outermost;
+    if (at < 0) return -at - 1;
+    return at < length ? at : 2 * length - 1 - at;
   });
 }
 

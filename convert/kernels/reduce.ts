@@ -5,12 +5,14 @@ import {
   channelsFirst,
   type DataType,
   elementwise,
+  type Fold,
   isChannelsFirst,
   plain,
   reduce,
   type Value,
   view,
 } from '../values.ts';
+import { across } from './across.ts';
 import { type Handler, type HandlerTable, handler, sameShapeHandler } from './handler.ts';
 import { constantPad } from './pad.ts';
 
@@ -26,17 +28,19 @@ interface ReductionAttrs {
 /** Kernels that fold axes away, and those that normalise along one. */
 export const REDUCE: HandlerTable = {
   Sum: reduction((g, x, out, axes, keepDims) => {
-    if (!sumOfSpread(g, x, out, axes)) reduce(g, out, x, 'ReduceSum', axes, keepDims);
+    if (sumOfSpread(g, x, out, axes)) return;
+    const fold = by('ReduceSum');
+    reduce(g, out, x, x.dtype === 'float32' ? across('Sum', fold) : fold, axes, keepDims);
   }),
   Mean: reduction((g, x, out, axes, keepDims) => {
     const float: Value = { shape: x.shape, dtype: 'float32', uses: x.uses };
     if (x.dtype === 'float32') alias(g, float, x);
     else elementwise(g, float, [x], (name) => g.cast(name, 'float32'));
-    reduce(g, out, float, 'ReduceMean', axes, keepDims);
+    reduce(g, out, float, across('Mean', by('ReduceMean')), axes, keepDims);
   }, 'float32'),
-  Max: reduction((g, x, out, axes, keepDims) => reduce(g, out, x, 'ReduceMax', axes, keepDims)),
-  Min: reduction((g, x, out, axes, keepDims) => reduce(g, out, x, 'ReduceMin', axes, keepDims)),
-  Prod: reduction((g, x, out, axes, keepDims) => reduce(g, out, x, 'ReduceProd', axes, keepDims)),
+  Max: reduction((g, x, out, axes, keepDims) => reduce(g, out, x, by('ReduceMax'), axes, keepDims)),
+  Min: reduction((g, x, out, axes, keepDims) => reduce(g, out, x, by('ReduceMin'), axes, keepDims)),
+  Prod: reduction((g, x, out, axes, keepDims) => reduce(g, out, x, by('ReduceProd'), axes, keepDims)),
   All: reduction(logical('ReduceMin'), 'bool'),
   Any: reduction(logical('ReduceMax'), 'bool'),
   ArgMax: argument('ArgMax'),
@@ -69,6 +73,11 @@ function shifted(g: Graph, name: string, { shape, dtype }: Value, axis: number, 
   const kept = g.op('Slice', [name, g.ints([start]), g.ints([end]), g.ints([axis])]);
   const side = (size: number) => shape.map((_, i) => (i === axis ? size : 0));
   return constantPad(g, kept, [...side(Math.max(0, by)), ...side(Math.max(0, -by))], g.scalar(1, dtype));
+}
+
+/** One node of ONNX. */
+function by(type: string): Fold {
+  return (g, name, _, axes, keepDims) => g.op(type, [name, g.ints(axes)], { keepdims: keepDims ? 1 : 0 });
 }
 
 function reduction(

@@ -64,6 +64,20 @@ test('equal nodes and constants are made once; -0 is not 0', () => {
   assert.notEqual(g.scalar(1), g.scalar(1, 'int32'));
 });
 
+test('equal weights are held once, and what is computed of them is one node', () => {
+  const g = started();
+  const weight = (...values: number[]) => g.weight('float32', [values.length], Float32Array.from(values));
+  const scaled = (...values: number[]) => g.op('Mul', ['x', weight(...values)]);
+  assert.equal(scaled(1, 2, 3, 4), scaled(1, 2, 3, 4));
+  assert.notEqual(weight(1, 2), weight(1, 3));
+  assert.notEqual(weight(0), weight(-0));
+  assert.equal(weight(Number.NaN), weight(Number.NaN));
+  const data = Float32Array.of(1, 2, 1, 2);
+  assert.equal(g.weight('float32', [2], data.subarray(2)), weight(1, 2), 'part of a larger buffer');
+  assert.notEqual(g.weight('float32', [1, 2], Float32Array.of(1, 2)), weight(1, 2), 'another shape');
+  assert.notEqual(g.weight('int32', [1], Int32Array.of(0)), weight(0), 'another type');
+});
+
 test('inner names keep clear of reserved ones', () => {
   const g = started();
   const names = Array.from({ length: 5 }, (_, i) => g.op('Add', ['x', g.scalar(i)]));

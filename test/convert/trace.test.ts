@@ -219,6 +219,18 @@ describe('the file', () => {
     }
   });
 
+  test('sums and averages along the batch where it lies behind another axis', async () => {
+    const fn = (x: tf.Tensor) => {
+      const turned = tf.transpose(x, [1, 0, 2]);
+      return { sum: tf.sum(turned, 1), mean: tf.mean(turned, 1) };
+    };
+    const large = { name: 'x', shape: [null, 3, 200] };
+    const bytes = trace(fn, [large]);
+    assert.ok(decode(bytes).graph!.node.some(({ opType }) => opType === 'MatMul'));
+    const { relative } = await compare(fn, bytes, [large]);
+    assert.ok(relative <= RELATIVE, `relative difference ${relative}`);
+  });
+
   test('counts along the batch', async () => {
     const fn = (x: tf.Tensor) => {
       const batch = x.shape[0]!;

@@ -165,6 +165,18 @@ test('sharpness falls by blur, at the finest scale most; energy of grey has 384 
   assert.deepEqual(energy.describe(makeViews(draw(noisy), true), []).shape, [1, 960]);
 });
 
+test('energy of colour: in each octave that of grey, then those of the two colours, which a grey picture has none of', () => {
+  const cellsOf = (colour: boolean) => logEnergyCells(makeViews(draw(waves), colour));
+  const [grey, colour] = [cellsOf(false), cellsOf(true)];
+  const columns = (from: number) => [...tf.slice(colour, [0, 0, 0, from], [-1, -1, -1, 6]).dataSync()];
+  for (const [octave, from] of [0, 6, 24, 42].entries()) {
+    const expected = tf.slice(grey, [0, 0, 0, 6 * octave], [-1, -1, -1, 6]).dataSync();
+    for (const [i, value] of columns(from).entries()) within(value, expected[i]!, 1e-3, `octave ${octave}:`);
+  }
+  for (const from of [12, 18, 30, 36, 48, 54])
+    for (const value of columns(from)) within(value, Math.log(1e-2 + 1e-4), 1e-3, `columns from ${from}:`);
+});
+
 test('encoder: mean and deviation of each feature over the central 70 % of the foreground', () => {
   // A ramp over the box, which is 160 x 200: its middle goes from 15 to 85 % of what is stretched.
   const picture = draw((x, y) => (x >= 40 && x < 200 && y >= 20 && y < 220 ? 40 + (x - 40) : 3));

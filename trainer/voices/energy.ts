@@ -1,6 +1,6 @@
 /** The voice `energy`: log oriented energy of a pyramid of Gabor filters. */
 import * as tf from '@tensorflow/tfjs-core';
-import { VIEW, type Views } from './views.ts';
+import type { Views } from './views.ts';
 import type { VoiceFeatures } from './voice.ts';
 
 const ORIENTATIONS = 6;
@@ -49,31 +49,43 @@ export function logEnergyCells(views: Views): tf.Tensor4D {
  * finest octave is that of grey alone: most cameras and JPEG keep colour at half the resolution, and it costs most.
  */
 function energyCells(view: tf.Tensor4D): tf.Tensor4D {
-  let images = opponentColours(view);
-  const octaves: tf.Tensor4D[] = [];
-  for (let octave = 0; octave < OCTAVES; octave++) {
-    const channels = images.shape[3];
-    if (octave > 0) images = tf.depthwiseConv2d(border(images, 2), binomialFilter(channels), 2, 'valid');
-    const seen = octave > 0 ? images : tf.slice(images, [0, 0, 0, 0], [-1, -1, -1, 1]);
-    const bordered = border(seen, 3);
-    const [a, b] = gaborFilters(seen.shape[3]).map((filter) =>
-      tf.depthwiseConv2d(bordered, filter, 1, 'valid'),
-    );
-    const energies = tf.sqrt(tf.add(tf.add(tf.square(a!), tf.square(b!)), 1e-8)) as tf.Tensor4D;
-    const side = VIEW / 2 ** octave / CELLS;
-    octaves.push(side === 1 ? energies : tf.avgPool(energies, side, side, 'valid'));
+  const channels = opponentColours(view);
+  const count = channels.shape[1];
+  let images = planesOf(channels);
+  const octaves = [orientedEnergy(planesOf(tf.slice(channels, [0, 0, 0, 0], [-1, 1, -1, -1])), 1)];
+  for (let octave = 1; octave < OCTAVES; octave++) {
+    images = tf.conv2d(border(images, 2), binomialFilter(), 2, 'valid');
+    octaves.push(orientedEnergy(images, count));
   }
   return tf.concat4d(octaves, 3);
 }
 
-/** Grey, red against blue, green against magenta: `[N, 128, 128, 3]`; grey views `[N, 128, 128, 1]`. */
+/** Each channel an image of its own, as all are filtered alike: `[N, C, h, w]` -> `[N C, h, w, 1]`. */
+function planesOf(channels: tf.Tensor4D): tf.Tensor4D {
+  const [, , height, width] = channels.shape;
+  return tf.reshape(channels, [-1, height, width, 1]);
+}
+
+/** `[N C, h, w, 1]` -> `[N, 16, 16, 6 C]`. */
+function orientedEnergy(planes: tf.Tensor4D, channels: number): tf.Tensor4D {
+  const squares = tf.square(tf.conv2d(border(planes, 3), gaborFilters(), 1, 'valid'));
+  const [even, odd] = tf.split(squares, 2, 3);
+  const energies = tf.sqrt(tf.add(tf.add(even!, odd!), 1e-8)) as tf.Tensor4D;
+  const side = planes.shape[1] / CELLS;
+  const cells = side === 1 ? energies : tf.avgPool(energies, side, side, 'valid');
+  if (channels === 1) return cells;
+  const apart = tf.reshape(cells, [-1, channels, CELLS, CELLS, ORIENTATIONS]);
+  return tf.reshape(tf.transpose(apart, [0, 2, 3, 1, 4]), [-1, CELLS, CELLS, channels * ORIENTATIONS]);
+}
+
+/** Grey, red against blue, green against magenta, `[N, 3, 128, 128]`; grey views as they are, `[N, 1, 128, 128]`. */
 function opponentColours(view: tf.Tensor4D): tf.Tensor4D {
-  if (view.shape[1] === 1) return tf.reshape(view, [-1, VIEW, VIEW, 1]);
+  if (view.shape[1] === 1) return view;
   const [r, g, b] = [0, 1, 2].map((c) => tf.slice(view, [0, c, 0, 0], [-1, 1, -1, -1]));
   const grey = tf.div(tf.add(tf.add(r!, g!), b!), 3);
   const redBlue = tf.mul(tf.sub(r!, b!), 0.7);
   const greenMagenta = tf.mul(tf.sub(tf.sub(tf.mul(g!, 2), r!), b!), 0.35);
-  return tf.transpose(tf.concat([grey, redBlue, greenMagenta], 1), [0, 2, 3, 1]) as tf.Tensor4D;
+  return tf.concat([grey, redBlue, greenMagenta], 1) as tf.Tensor4D;
 }
 
 function border(images: tf.Tensor4D, width: number): tf.Tensor4D {
@@ -81,29 +93,27 @@ function border(images: tf.Tensor4D, width: number): tf.Tensor4D {
   return tf.mirrorPad(images, [[0, 0], pads, pads, [0, 0]], 'reflect');
 }
 
-/** 1 4 6 4 1 in both directions, for each channel alone: `[5, 5, channels, 1]`. */
-function binomialFilter(channels: number): tf.Tensor4D {
+/** 1 4 6 4 1 in both directions: `[5, 5, 1, 1]`. */
+function binomialFilter(): tf.Tensor4D {
   const line = [1, 4, 6, 4, 1];
-  const values = line.flatMap((a) => line.flatMap((b) => new Array<number>(channels).fill((a * b) / 256)));
-  return tf.tensor4d(values, [5, 5, channels, 1]);
+  return tf.tensor4d(
+    line.flatMap((a) => line.map((b) => (a * b) / 256)),
+    [5, 5, 1, 1],
+  );
 }
 
 const GABOR = { size: 7, frequency: 2.2, sigma: 1.3 } as const;
 
 /**
- * Even and odd Gabor filters (Daugman 1985) without response to a constant, each pair of unit energy:
- * `[7, 7, channels, 6]`, the same for every channel.
+ * Gabor filters (Daugman 1985) without response to a constant, `[7, 7, 1, 12]`: six even ones, then six odd ones, each pair
+ * of unit energy.
  */
-function gaborFilters(channels: number): [tf.Tensor4D, tf.Tensor4D] {
+function gaborFilters(): tf.Tensor4D {
   const { size } = GABOR;
-  const filters = Array.from({ length: ORIENTATIONS }, (_, i) => gaborPair((Math.PI * i) / ORIENTATIONS));
-  const tensor = (part: 'even' | 'odd') => {
-    const values: number[] = [];
-    for (let at = 0; at < size * size; at++)
-      for (let c = 0; c < channels; c++) for (const filter of filters) values.push(filter[part][at]!);
-    return tf.tensor4d(values, [size, size, channels, ORIENTATIONS]);
-  };
-  return [tensor('even'), tensor('odd')];
+  const pairs = Array.from({ length: ORIENTATIONS }, (_, i) => gaborPair((Math.PI * i) / ORIENTATIONS));
+  const filters = [...pairs.map(({ even }) => even), ...pairs.map(({ odd }) => odd)];
+  const values = Array.from({ length: size * size }, (_, at) => filters.map((filter) => filter[at]!));
+  return tf.tensor4d(values.flat(), [size, size, 1, filters.length]);
 }
 
 /** Row by row. */

@@ -3,15 +3,18 @@ import * as tf from '@tensorflow/tfjs-core';
 
 const CELLS = 4;
 
-/** Means of `maps`, `[N, C, side, side]`, over 4 x 4 cells (which overlap by a pixel where need be) and overall: `[N, 17 C]`. */
-export function gridMeans(maps: tf.Tensor4D): tf.Tensor2D {
-  const [, channels, side] = maps.shape;
-  const means = cellMatrix(side);
-  const [rows, columns] = [
-    tf.reshape(means, [1, 1, CELLS + 1, side]),
-    tf.reshape(means, [1, 1, CELLS + 1, side]),
-  ];
-  const all = tf.matMul(rows, tf.matMul(maps, columns, false, true));
+/**
+ * Means of all `maps`, `[N, C, side, side]` each, over 4 x 4 cells (which overlap by a pixel where need be) and overall:
+ * `[N, 17 C]`, C those of all maps together.
+ */
+export function gridMeans(maps: readonly tf.Tensor4D[]): tf.Tensor2D {
+  const side = maps[0]!.shape[2];
+  const means = tf.reshape(cellMatrix(side), [1, 1, CELLS + 1, side]);
+  const all = tf.concat(
+    maps.map((some) => tf.matMul(means, tf.matMul(some, means, false, true))),
+    1,
+  );
+  const channels = all.shape[1]!;
   const cells = tf.slice(all, [0, 0, 0, 0], [-1, -1, CELLS, CELLS]);
   const overall = tf.slice(all, [0, 0, CELLS, CELLS], [-1, -1, 1, 1]);
   return tf.concat2d(

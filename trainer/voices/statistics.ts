@@ -25,7 +25,11 @@ const MEASURES: Readonly<Record<string, (views: Views) => tf.Tensor>> = {
   box: ({ box: { top, bottom, left, right } }) =>
     tf.div(tf.mul(tf.sub(bottom, top), tf.sub(right, left)), EDGE * EDGE),
   /** Share of pixels of which a channel is at its upper end. */
-  saturation: ({ image }) => tf.mean(tf.cast(tf.greater(tf.max(image, 1), 254.5 / 255), 'float32'), [1, 2]),
+  saturation: ({ image }) => {
+    const [r, g, b] = tf.split(image, 3, 1);
+    const largest = tf.maximum(tf.maximum(r!, g!), b!);
+    return tf.mean(tf.cast(tf.greater(largest, 254.5 / 255), 'float32'), [1, 2, 3]);
+  },
   /** Mean of red minus mean of green. */
   'red-green': ({ image }) => channelDifference(image, 0, 1),
   /** Mean of blue minus mean of green. */

@@ -50,37 +50,43 @@ export function texture(view: (views: Views) => tf.Tensor3D, share: number): Voi
   };
 }
 
-function pyramid(view: tf.Tensor3D): tf.Tensor3D[] {
-  const images = tf.expandDims<tf.Tensor4D>(view, 3);
-  return SCALES.map((scale) =>
-    scale === 1 ? view : tf.squeeze<tf.Tensor3D>(tf.avgPool(images, scale, scale, 'valid'), [3]),
-  );
+/** `[N, 1, h, w]` each. */
+function pyramid(view: tf.Tensor3D): tf.Tensor4D[] {
+  return SCALES.map((scale) => {
+    const reduced =
+      scale === 1 ? view : tf.avgPool(tf.expandDims<tf.Tensor4D>(view, 3), scale, scale, 'valid');
+    const [, height, width] = reduced.shape;
+    return tf.reshape(reduced, [-1, 1, height, width]);
+  });
 }
 
 /** The eight neighbours minus the centre: `[N, 8, h - 2, w - 2]`. */
-function differences(view: tf.Tensor3D): tf.Tensor4D {
-  const [, height, width] = view.shape;
+function differences(level: tf.Tensor4D): tf.Tensor4D {
+  const [, , height, width] = level.shape;
   const shifted = (row: number, column: number) =>
-    tf.slice(view, [0, 1 + row, 1 + column], [-1, height - 2, width - 2]);
-  const neighbours = tf.stack(
+    tf.slice(level, [0, 0, 1 + row, 1 + column], [-1, 1, height - 2, width - 2]);
+  const neighbours = tf.concat4d(
     RING.map(([row, column]) => shifted(row, column)),
     1,
   );
-  return tf.sub(neighbours, tf.expandDims(shifted(0, 0), 1)) as tf.Tensor4D;
+  return tf.sub(neighbours, shifted(0, 0));
 }
 
-/** How much each pixel is a pattern of 0 to 8 ones in at most one run, and none of those: `[N, 10, h, w]`. */
-function patternMaps(difference: tf.Tensor4D, threshold: number): tf.Tensor4D {
+/** Of each bit of a ring, the one that follows. */
+const NEXT = [1, 2, 3, 4, 5, 6, 7, 0];
+
+/**
+ * How much each pixel is a pattern of 0 to 8 ones in at most one run, `[N, 9, h, w]`, and none of those, `[N, 1, h, w]`.
+ * Of two bits the larger exceeds their mean by half of their difference, and each bit stands in two pairs: so the larger
+ * ones together exceed the bits by half of the changes between 0 and 1, which is the number of runs.
+ */
+function patternMaps(difference: tf.Tensor4D, threshold: number): [tf.Tensor4D, tf.Tensor4D] {
   const width = Math.max(BAND * threshold, 1e-6);
   const bits = tf.clipByValue(tf.add(tf.mul(difference, 1 / width), 0.5 - threshold / width), 0, 1);
-  const next = tf.concat(
-    [tf.slice(bits, [0, 1, 0, 0], [-1, 7, -1, -1]), tf.slice(bits, [0, 0, 0, 0], [-1, 1, -1, -1])],
-    1,
-  );
   const ones = tf.sum(bits, 1, true);
-  const changes = tf.sum(tf.abs(tf.sub(bits, next)), 1, true);
-  const uniform = tf.clipByValue(tf.sub(2, tf.mul(changes, 0.5)), 0, 1);
+  const larger = tf.sum(tf.maximum(bits, tf.gather(bits, NEXT, 1)), 1, true);
+  const uniform = tf.clipByValue<tf.Tensor4D>(tf.sub(2, tf.sub(larger, ones)), 0, 1);
   const counts = tf.tensor4d([0, 1, 2, 3, 4, 5, 6, 7, 8], [1, 9, 1, 1]);
   const byCount = tf.mul(tf.relu(tf.sub(1, tf.abs(tf.sub(ones, counts)))), uniform);
-  return tf.concat([byCount, tf.sub(1, uniform)], 1) as tf.Tensor4D;
+  return [byCount as tf.Tensor4D, tf.sub(1, uniform)];
 }

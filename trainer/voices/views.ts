@@ -43,8 +43,9 @@ const CENTRE = { start: 34, stop: 190 } as const;
  * result is not part of a traced graph.
  */
 export function makeViews(pixels: tf.Tensor, colour: boolean): Views {
-  const image = tf.div(tf.transpose(pixels as tf.Tensor4D, [0, 3, 1, 2]), 255) as tf.Tensor4D;
-  const sum = tf.sum(pixels, 3) as tf.Tensor3D;
+  const planes = tf.transpose(pixels as tf.Tensor4D, [0, 3, 1, 2]);
+  const image = tf.div(planes, 255) as tf.Tensor4D;
+  const sum = tf.sum(planes, 1) as tf.Tensor3D;
   const grey = tf.div(sum, 3 * 255) as tf.Tensor3D;
   const { box, mask } = findForeground(sum);
   const source = colour ? image : tf.expandDims<tf.Tensor4D>(grey, 1);

@@ -33,6 +33,31 @@ export const SHAPE_CASES: Case[] = [
       },
     ]),
   ),
+  ...Object.entries(REDUCE).flatMap(([name, fold]): Case[] => [
+    {
+      name: `${name} over the channels of large images`,
+      shapes: [[2, 24, 25, 8]],
+      fn: (x) => fold(pooled(x), 3),
+    },
+    {
+      name: `${name} over axes between large others, kept`,
+      shapes: [[3, 4, 24, 60]],
+      fn: (x) => fold(x, [1, 2], true),
+    },
+    {
+      name: `${name} over an axis of one element`,
+      shapes: [[2, 1, 5000]],
+      fn: (x) => fold(x, 1),
+    },
+  ]),
+  {
+    name: 'sum of large int32',
+    shapes: [[2, 4, 1100]],
+    fn: (x) => float(tf.sum(x, 1)),
+    range: [-9, 9],
+    integers: true,
+    gradient: 'none',
+  },
   {
     name: 'mean of int32',
     shapes: [[4, 5]],
@@ -174,6 +199,21 @@ export const SHAPE_CASES: Case[] = [
           [1, 2],
           [2, 2],
           [0, 0],
+        ],
+        'reflect',
+      ),
+    gradient: 'none',
+  },
+  {
+    name: 'mirrorPad reflect of three axes, up to all but one of their elements',
+    shapes: [[3, 4, 5]],
+    fn: (x) =>
+      tf.mirrorPad(
+        computed(x),
+        [
+          [2, 1],
+          [0, 3],
+          [4, 0],
         ],
         'reflect',
       ),
