@@ -24,6 +24,14 @@ export function sameCapture(a: Capture, b: Capture): boolean {
   );
 }
 
+/** What SQLite holds as an integer: from 1677 to 2262. */
+const [FIRST_TIME, LAST_TIME] = [-(2n ** 63n), 2n ** 63n - 1n];
+
+/** A modification time that the ledger can hold: file systems keep later ones (ext4 until 2446), which become the last. */
+export function modificationTime(nanoseconds: bigint): bigint {
+  return nanoseconds < FIRST_TIME ? FIRST_TIME : nanoseconds > LAST_TIME ? LAST_TIME : nanoseconds;
+}
+
 /** 9999-12-31T23:59:59.999Z, the last instant that ISO 8601 writes with four digits; milliseconds since 1970. */
 const LAST_INSTANT = 253_402_300_799_999n;
 

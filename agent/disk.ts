@@ -28,6 +28,9 @@ export async function openDiskProbe(folder: string): Promise<DiskProbe> {
       asked.add(question);
       try {
         free = await freeBytes(folder);
+      } catch (error) {
+        const { code = 'unknown' } = error as NodeJS.ErrnoException;
+        return `The state folder cannot be asked for its space (${code}). Is it there, and mounted? Captures wait meanwhile.`;
       } finally {
         asked.delete(question);
       }

@@ -21,7 +21,10 @@ export interface Entry {
 }
 
 export interface LedgerRecords {
-  /** Whether there is nothing to do about this capture: it has a verdict, and nobody asked for another. */
+  /**
+   * Whether there is nothing to do about this capture, which stands in the folder: it has a verdict, nobody asked for
+   * another, and the verdict does not say that it is gone.
+   */
   isRecorded(capture: Capture): boolean;
   /**
    * Writes capture, verdict and outbox row in one transaction, on disk when it returns. null: this capture is recorded
@@ -41,6 +44,12 @@ export interface LedgerRecords {
   lastVerdictAt(): string | null;
 }
 
+/**
+ * What was said to be gone (`vanished`, `changed-while-reading`) and stands there again, as after a folder was unmounted
+ * and mounted, is judged anew, up to this revision: a folder that comes and goes without end shall not fill the ledger.
+ */
+const MOST_RETURNS = 10;
+
 interface Known {
   readonly capture: number;
   readonly wanted: 0 | 1;
@@ -54,8 +63,11 @@ interface Newest {
 export function ledgerRecords(connection: Connection): LedgerRecords {
   const { database } = connection;
   const find = database.prepare(
-    `SELECT capture, EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture) AS wanted FROM captures
-     WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ?`,
+    `SELECT capture,
+            EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)
+            OR coalesce((SELECT reason IN ('vanished', 'changed-while-reading') AND revision < ${MOST_RETURNS} FROM verdicts
+                         WHERE verdicts.capture = captures.capture ORDER BY revision DESC LIMIT 1), 0) AS wanted
+     FROM captures WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ?`,
   );
   const newestOf = database.prepare(
     'SELECT id, revision FROM verdicts WHERE capture = ? ORDER BY revision DESC LIMIT 1',

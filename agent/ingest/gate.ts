@@ -29,6 +29,8 @@ export interface GateOptions {
   readonly hasRoom: (capture: Capture) => boolean;
   /** Called once a version is ready; from then on `isKnown` must say true for it. `urgent`: an event told of it. */
   readonly onCapture: (capture: Capture, urgent: boolean) => void;
+  /** A look failed for no reason of the file, such as a ledger that cannot be asked; it is tried again. */
+  readonly onError: (error: unknown) => void;
   /** Called whenever nothing is pending any more. */
   readonly onIdle: () => void;
   /** Names were passed over for want of room, and there is some again: the folder is to be read. */
@@ -92,7 +94,12 @@ export function openGate(options: GateOptions): Gate {
       const { name, capture, complete } = candidate;
       const leave = (one: Capture) =>
         options.isKnown(one) || !(candidate.urgent || candidate.hinted || options.hasRoom(one));
-      const seen = await look(options.folder, name, leave, complete ? capture : null);
+      const seen = await look(options.folder, name, leave, complete ? capture : null).catch(
+        (error: unknown): Look => {
+          options.onError(error);
+          return { state: 'again', code: 'unknown' };
+        },
+      );
       if (closed) return false;
       candidate.looking = false;
       candidate.looked = performance.now();

@@ -98,6 +98,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     isKnown: options.isKnown,
     hasRoom: options.hasRoom,
     onCapture: (capture, urgent) => handOver(capture, urgent),
+    onError: (err) => log.error({ err }, 'a file cannot be looked at; it is tried again'),
     onIdle: checkIdle,
     onRoom: () => void sweepNow(),
   });

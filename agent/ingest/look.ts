@@ -2,7 +2,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Capture, sameCapture } from '../capture.ts';
+import { type Capture, modificationTime, sameCapture } from '../capture.ts';
 import { pathTo } from './names.ts';
 import { readiness } from './ready.ts';
 
@@ -65,7 +65,7 @@ export async function look(
     const code = codeOf(error);
     if (OURS.has(code)) return { state: 'again', code };
     const kind = code === 'EACCES' || code === 'EPERM' ? 'unreadable' : 'dangling-link';
-    const capture = { name, size: 0, modifiedNanoseconds: link.mtimeNs, kind } as const;
+    const capture = { name, size: 0, modifiedNanoseconds: modificationTime(link.mtimeNs), kind } as const;
     return known(capture) ?? { state: 'unsettled', capture };
   }
   if (!target.isFile()) {
@@ -107,7 +107,12 @@ async function lookInside(
 }
 
 function versionOf(name: string, stats: BigIntStats): Capture {
-  return { name, size: Number(stats.size), modifiedNanoseconds: stats.mtimeNs, kind: 'file' };
+  return {
+    name,
+    size: Number(stats.size),
+    modifiedNanoseconds: modificationTime(stats.mtimeNs),
+    kind: 'file',
+  };
 }
 
 function codeOf(error: unknown): string {

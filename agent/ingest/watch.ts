@@ -51,9 +51,13 @@ export function openWatches({ folder, onName, onSelf }: WatchOptions): Watches {
 
   const hear = (within: string, event: string, entry: Buffer | null) => {
     if (entry === null) return onSelf();
+    // What happens to a folder itself it says under its own name, as if it lay within itself: reading it tells what is so.
+    if (nameOf(entry) === path.basename(within === '' ? folder : within)) {
+      if (within === '') return onSelf();
+      if (event === 'rename') drop(within);
+      return onName(within);
+    }
     const name = within === '' ? nameOf(entry) : `${within}/${nameOf(entry)}`;
-    // A folder that is deleted or moved says so under its own name, as if it lay within itself.
-    if (within === '' && event === 'rename' && name === path.basename(folder)) onSelf();
     // Another one may stand there now: it is read, and then listened to.
     if (event === 'rename' && watchers.has(name)) drop(name);
     onName(name);

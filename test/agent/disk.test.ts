@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { openDiskProbe, shortageOf } from '../../agent/disk.ts';
 import { temporaryFolder } from './brokerFixture.ts';
@@ -22,4 +23,13 @@ test('while the file system owes an answer, the time of the oldest question is k
   assert.ok(disk.asking! >= 0);
   await Promise.all(answers);
   assert.equal(disk.asking, null);
+});
+
+test('a state folder that is gone is a shortage in words, over when it is back', async (t) => {
+  const folder = temporaryFolder(t);
+  const disk = await openDiskProbe(folder);
+  rmSync(folder, { recursive: true });
+  assert.match((await disk.shortage(0)) ?? '', /cannot be asked for its space \(ENOENT\)/);
+  mkdirSync(folder);
+  assert.equal(await disk.shortage(0), null);
 });

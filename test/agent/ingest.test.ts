@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, futimesSync, openSync, writeSync } from 'node:fs';
-import { appendFile, copyFile, link, mkdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
@@ -165,6 +176,42 @@ test('modification times far in the future or the past do not matter; a changed 
   await utimes(path.join(folder, 'past.jpg'), 1, 1);
   await ingest.until(({ captures }) => captures.length === 5);
   assert.equal(ingest.captures[4]!.modifiedNanoseconds, 1_000_000_000n);
+});
+
+test('a time later than the ledger can hold becomes the last that it can', async (t) => {
+  const folder = await makeFolder(t);
+  const file = path.join(folder, 'late.jpg');
+  await writeFile(file, 'x');
+  await utimes(file, 9_300_000_000, 9_300_000_000);
+  const late = await captureAt(folder, 'late.jpg');
+  assert.ok(late !== null && late.modifiedNanoseconds === 2n ** 63n - 1n, `${late?.modifiedNanoseconds}`);
+});
+
+test('a look that fails for no reason of the file is tried again, and the folder is not blamed', async (t) => {
+  const folder = await makeFolder(t);
+  await writeFile(path.join(folder, 'a.jpg'), jpeg);
+  let failures = 3;
+  const ingest = await collect(t, folder, {
+    onLook: () => {
+      if (failures-- > 0) throw new Error('the ledger cannot be asked');
+    },
+  });
+  await ingest.until(({ captures }) => captures.length === 1);
+  assert.deepEqual(ingest.conditions, []);
+});
+
+test('what happens to the folder itself is no capture, and a file of its name is found', async (t) => {
+  const folder = await makeFolder(t);
+  const ingest = await collect(t, folder);
+  await ingest.idle();
+  await chmod(folder, 0o750);
+  await chmod(folder, 0o700);
+  await mkdir(path.join(folder, 'd'));
+  await ingest.idle();
+  await writeFile(path.join(folder, 'd', 'd'), jpeg);
+  await writeFile(path.join(folder, 'd', 'e.jpg'), other);
+  await ingest.until(({ captures }) => captures.length === 2);
+  assert.deepEqual(ingest.names().toSorted(), ['d/d', 'd/e.jpg']);
 });
 
 test('what its format does not call complete waits for quiet time, and each change begins it anew', async (t) => {

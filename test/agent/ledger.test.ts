@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { imageRef, siteKey, verdictId } from '../../agent/deliver/identity.ts';
 import { openLedger } from '../../agent/deliver/ledger.ts';
+import type { Place } from '../../agent/deliver/ledgerRecords.ts';
 import { type Holder, lockStateFolder, StateFolderError } from '../../agent/deliver/lock.ts';
 import { capture, DEVICE, KEY, verdictOn } from './verdictFixture.ts';
 
@@ -52,6 +53,35 @@ test('a capture gets one record, numbered without gaps, and it is there again af
     [first, more[0], more[1]].map((v) => [v!.seq, v!.id]),
   );
   assert.equal(statSync(join(state, 'ledger.sqlite')).mode & 0o777, 0o600);
+});
+
+test('what was said to be gone is judged anew when it stands there again, a bounded number of times', async (t) => {
+  const ledger = await openLedger(folder(t));
+  t.after(() => ledger.close());
+  for (const reason of ['vanished', 'changed-while-reading'] as const) {
+    const back = capture(`${reason}.png`);
+    const gone = (place: Place) => ({ ...verdictOn(back)(place), verdict: 'unscorable' as const, reason });
+    const first = ledger.record(back, null, gone);
+    assert.equal(ledger.isRecorded(back), false);
+    const second = ledger.record(back, 'ab'.repeat(32), verdictOn(back));
+    assert.deepEqual([second?.revision, second?.supersedes], [2, first!.id]);
+    assert.equal(ledger.isRecorded(back), true);
+    assert.equal(
+      ledger.record(back, null, () => assert.fail('a third verdict')),
+      null,
+    );
+  }
+  const flapping = capture('flapping.png');
+  let verdicts = 0;
+  while (!ledger.isRecorded(flapping)) {
+    ledger.record(flapping, null, (place) => ({
+      ...verdictOn(flapping)(place),
+      verdict: 'unscorable',
+      reason: 'vanished',
+    }));
+    verdicts++;
+  }
+  assert.equal(verdicts, 10);
 });
 
 test('a batch is recorded as a whole or not at all, and a failed one uses up no number', async (t) => {
