@@ -5,8 +5,8 @@ import type { Threshold } from '../config/threshold.ts';
 import type { Calibration } from './calibrate.ts';
 import { type Console, duration, percent } from './console.ts';
 import type { Gathered } from './data/gather.ts';
-import { labelsAsText } from './data/kinds.ts';
 import type { LoadedFolder } from './data/load.ts';
+import { tellRefused } from './data/refused.ts';
 import type { Split } from './data/split.ts';
 import { describeBits, describeSizes, significantBitsOf } from './data/stored.ts';
 import type { OpenedEncoder, OpenedNetwork } from './encoders/open.ts';
@@ -15,13 +15,8 @@ import type { LayerSummary } from './models/summary.ts';
 import { conclude, headline } from './report/conclusion.ts';
 import type { Suspicious } from './suspicious.ts';
 
-/** More refused files than this are counted here and named in metrics.json. */
-const REFUSED_SHOWN = 20;
-
 export function tellSources(console: Console, { description, tuning, test }: Gathered): void {
   console.say(`data: ${description}`);
-  const labelled = [...tuning, ...test];
-  if (labelled.length > 0) console.say(`labelled images: ${labelsAsText(labelled)}`);
   if (tuning.length > 0)
     console.say(
       `  ${tuning.length} labelled images are set aside from the test: told after each epoch, and for tuning; ${test.length} are left to test on`,
@@ -35,10 +30,7 @@ export function tellImages(
   input: Recipe['input'],
 ): void {
   console.say(`images: ${images.length} in ${folder}, ${refused.length} refused`);
-  for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
-    console.say(`  refused ${JSON.stringify(name).slice(1, -1)}: ${reason}, ${message}`);
-  if (refused.length > REFUSED_SHOWN)
-    console.say(`  and ${refused.length - REFUSED_SHOWN} more; metrics.json will name them all`);
+  tellRefused(console, refused, 'metrics.json will name them all');
   console.say(`sizes: ${describeSizes(images, input)}`);
   const bits = significantBitsOf(images);
   if (bits !== null) console.say(`  !! ${describeBits(bits)}`);

@@ -65,6 +65,8 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   let running: Promise<void> | null = null;
   let runningSince = 0;
   let following: Promise<void> | null = null;
+  /** Why looks fail, said once between two readings of the folder. */
+  let failure = '';
   let closed = false;
 
   const say = (code: IngestCondition, message: string | null) => {
@@ -98,7 +100,11 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     isKnown: options.isKnown,
     hasRoom: options.hasRoom,
     onCapture: (capture, urgent) => handOver(capture, urgent),
-    onError: (err) => log.error({ err }, 'a file cannot be looked at; it is tried again'),
+    onError: (err) => {
+      if (String(err) === failure) return;
+      failure = String(err);
+      log.error({ err }, 'files cannot be looked at; they are tried again');
+    },
     onIdle: checkIdle,
     onRoom: () => void sweepNow(),
   });
@@ -151,6 +157,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
 
   const sweepOnce = async () => {
     const start = performance.now();
+    failure = '';
     const absent = await watch.ensure();
     heard.resolve();
     const swept = absent === null ? await sweepFrom('', false) : null;

@@ -4,7 +4,7 @@ import type { Recipe } from '../../config/recipe.ts';
 import { TrainerError } from '../error.ts';
 import { isFolder, namesIn, requireFolder } from './find.ts';
 import { groupByName } from './groups.ts';
-import { isGoodName } from './kinds.ts';
+import { isGoodName, labelsAsText } from './kinds.ts';
 import { labelledFrom, splitLabelled } from './labelled.ts';
 import type { LabelledSample, Sample } from './sample.ts';
 import { openSource } from './source.ts';
@@ -54,7 +54,7 @@ export async function gatherSamples(
   return {
     train: found.train,
     ...splitLabelled(labelled, share, seed),
-    description: found.description,
+    description: `${found.description}${grouped.length === 0 ? '' : ` Labelled beside it: ${labelsAsText(grouped)}.`}`,
     sources: [
       ...(inFolder.length > 0 ? [`within ${folder}`] : []),
       ...labels.good.map((one) => `good: ${one}`),

@@ -1,26 +1,16 @@
 /** What an evaluation says on the terminal. */
 import type { Console } from '../console.ts';
-import type { RefusedImage } from '../data/load.ts';
+import { tellRefused } from '../data/refused.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
 import { conclude, headline } from '../report/conclusion.ts';
 import { figure, range, share, short } from '../report/numbers.ts';
 import type { Estimate, Evaluation, Rate, Warning } from './types.ts';
 
-/** More refused files than this are counted here and named in metrics.json. */
-const REFUSED_SHOWN = 20;
-
-function tellRefused(console: Console, refused: readonly RefusedImage[]): void {
-  for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
-    console.say(`  refused ${name}: ${reason}, ${message}`);
-  if (refused.length > REFUSED_SHOWN)
-    console.say(`  and ${refused.length - REFUSED_SHOWN} more; metrics.json will name them all`);
-}
-
 /** Every figure of an evaluation; the answer comes first. */
 export function tellEvaluation(console: Console, metrics: EvaluationMetrics): void {
   const { evaluation } = metrics;
   if (evaluation === null) return;
-  tellRefused(console, evaluation.refused);
+  tellRefused(console, evaluation.refused, 'metrics.json will name them all');
   console.say('');
   console.say(headline(metrics));
   for (const sentence of conclude(metrics)) console.say(`  ${sentence}`);

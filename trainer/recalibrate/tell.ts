@@ -1,10 +1,8 @@
 /** What a recalibration says. */
 import { type Console, percent } from '../console.ts';
+import { tellRefused } from '../data/refused.ts';
 import type { Recalibrated } from './recalibrate.ts';
 import type { ScoredGood } from './score-good.ts';
-
-/** More refused files than this are counted here and named in the JSON. */
-const REFUSED_SHOWN = 20;
 
 export function tellScored(
   console: Console,
@@ -18,10 +16,7 @@ export function tellScored(
   ];
   const patients = groups === null ? '' : ` of ${groups} groups`;
   console.say(`images: ${images.length} good ones${patients}; ${left.join(', ')}`);
-  for (const { name, reason, message } of refused.slice(0, REFUSED_SHOWN))
-    console.say(`  refused ${JSON.stringify(name).slice(1, -1)}: ${reason}, ${message}`);
-  if (refused.length > REFUSED_SHOWN)
-    console.say(`  and ${refused.length - REFUSED_SHOWN} more, all named by --json`);
+  tellRefused(console, refused, '--json names them all');
 }
 
 export function tellRecalibrated(console: Console, result: Recalibrated): void {
