@@ -73,6 +73,8 @@ export class Graph {
   inputs: Port[] = [];
   outputs: Port[] = [];
   readonly #known = new Map<string, string[]>();
+  /** Of each output of a Reshape, what it was made of. */
+  readonly #reshaped = new Map<string, string>();
   readonly #reserved: ReadonlySet<string>;
   #names = 0;
 
@@ -152,10 +154,15 @@ export class Graph {
     return this.op('Cast', [name], { to: ONNX_TYPE[type] });
   }
 
-  /** Reshapes; a weight is relabelled instead. */
+  /** Reshapes; a weight is relabelled instead, and of two in a row the first is left out. */
   reshape(name: string, dims: Shape): string {
     const weight = this.#weight(name);
-    if (!weight) return this.op('Reshape', [name, this.ints(dims)]);
+    if (!weight) {
+      const reshaped = this.#reshaped.get(name) ?? name;
+      const output = this.op('Reshape', [reshaped, this.ints(dims)]);
+      this.#reshaped.set(output, reshaped);
+      return output;
+    }
     if (sameShape(weight.dims, dims)) return name;
     return this.#derived(`${name}|reshape|${dims}`, weight, dims, () => weight.data as NumberArray);
   }

@@ -36,8 +36,9 @@ test('the foreground is the box of what is bright; without one the whole image i
   const [left, right, top, bottom] = [40, 190, 20, 210];
   const inside = (x: number, y: number) => x >= left && x < right && y >= top && y < bottom;
   const boxOf = (pixel: Pixel) => {
-    const { box } = makeViews(draw(pixel), false);
-    return [box.left, box.right, box.top, box.bottom].map((side) => side.dataSync()[0]);
+    const { start, stop } = makeViews(draw(pixel), false).box;
+    const [[top, left], [bottom, right]] = [start.dataSync(), stop.dataSync()];
+    return [left, right, top, bottom];
   };
   assert.deepEqual(
     boxOf((x, y, c) => (inside(x, y) ? waves(x, y, c) : 3)),

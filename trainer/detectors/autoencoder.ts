@@ -119,7 +119,7 @@ function redraw(x: tf.Tensor2D, weights: readonly tf.Tensor[]): tf.Tensor2D {
 }
 
 function gelu(x: tf.Tensor): tf.Tensor {
-  return tf.mul(tf.mul(x, 0.5), tf.add(1, tf.erf(tf.mul(x, Math.SQRT1_2))));
+  return tf.mul(tf.mul(x, 0.5), tf.add(1, tf.erf(tf.div(x, Math.SQRT2)))); // in this form onnxruntime makes one node of it
 }
 
 /** Kernel and bias of each layer, uniform within 1 / sqrt(inputs), as PyTorch begins its linear layers. */

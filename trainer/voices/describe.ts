@@ -88,7 +88,7 @@ async function measure(
       const measured = voices.flatMap(({ name, measure }) =>
         measure === undefined ? [] : [[name, measure(views)] as const],
       );
-      const range = tf.mean(tf.sub(tf.max(image, 1), tf.min(image, 1)), [1, 2]);
+      const range = tf.div(tf.mean(tf.sub(tf.max(image, 1), tf.min(image, 1)), [1, 2]), 255);
       return { ...Object.fromEntries(measured), chroma: tf.expandDims(range, 1) };
     },
     pictures,

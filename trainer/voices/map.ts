@@ -5,7 +5,7 @@ import { matrixOf } from '../detectors/matrix.ts';
 import { standardise, standardiseMatrix, standardOf } from '../detectors/standardise.ts';
 import { quantile } from '../statistics/auroc.ts';
 import { CELLS, logEnergyCells } from './energy.ts';
-import { placeMatrices } from './resampling.ts';
+import { placing, resample } from './resampling.ts';
 import { EDGE, type Views } from './views.ts';
 
 /** Side of the map. */
@@ -58,7 +58,7 @@ export function fitLocalModel(cells: readonly Float32Array[]): LocalModel {
       const distance = tf.sqrt(tf.mean(tf.square(white), 2));
       const beyond = tf.relu(tf.sub(distance, tf.tensor2d(usual, [1, count])));
       const relative = tf.div(beyond, tf.tensor2d(width, [1, count]));
-      return placeInImage(tf.reshape(relative, [-1, CELLS, CELLS]), views);
+      return placeInImage(tf.reshape(relative, [-1, 1, CELLS, CELLS]), views);
     },
   };
 }
@@ -105,9 +105,6 @@ function whitenedLength(x: Float32Array, whitening: Float32Array): number {
   return Math.sqrt(sum / length);
 }
 
-function placeInImage(cells: tf.Tensor3D, { box: { top, bottom, left, right } }: Views): tf.Tensor3D {
-  const size = { size: MAP, cells: CELLS };
-  const rows = placeMatrices(top, bottom, EDGE, size);
-  const columns = placeMatrices(left, right, EDGE, size);
-  return tf.matMul(tf.matMul(rows, cells), columns, false, true);
+function placeInImage(cells: tf.Tensor4D, { box }: Views): tf.Tensor3D {
+  return tf.squeeze(resample(cells, placing(box, EDGE, { size: MAP, cells: CELLS })), [1]);
 }

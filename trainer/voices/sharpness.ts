@@ -1,6 +1,6 @@
 /** The voice `sharpness`: how strong the fine detail of the centre is, at three scales. */
 import * as tf from '@tensorflow/tfjs-core';
-import { cropMatrix } from './resampling.ts';
+import { cropConstant } from './resampling.ts';
 import { EDGE, VIEW, type Views } from './views.ts';
 import type { VoiceFeatures } from './voice.ts';
 
@@ -23,8 +23,7 @@ export const sharpness: VoiceFeatures = {
 
 /** `[N, 68, 68]`. */
 export function centreOf({ grey }: Views): tf.Tensor3D {
-  const matrix = tf.expandDims<tf.Tensor3D>(cropMatrix({ start: 0, stop: EDGE }, EDGE, VIEW, CENTRE), 0);
-  return tf.matMul(tf.matMul(matrix, grey), matrix, false, true);
+  return cropConstant(grey, { start: 0, stop: EDGE }, VIEW, CENTRE);
 }
 
 /** `[N, 1]`: over the image reduced by `scale`. */

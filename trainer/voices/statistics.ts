@@ -15,20 +15,18 @@ const MEASURES: Readonly<Record<string, (views: Views) => tf.Tensor>> = {
   sharpness: (views) => tf.squeeze(meanLaplacian(centreOf(views), 1), [1]),
   /** Standard deviation of white noise, by what a mask that is blind to edges finds (Immerkaer 1996). */
   noise: ({ grey }) => {
-    const mask = tf.tensor4d([1, -2, 1, -2, 4, -2, 1, -2, 1], [3, 3, 1, 1]);
-    const found = tf.conv2d(tf.expandDims<tf.Tensor4D>(grey, 3), mask, 1, 'valid');
-    return tf.mul(tf.mean(tf.abs(found), [1, 2, 3]), Math.sqrt(Math.PI / 2) / 6);
+    const found = secondDifference(secondDifference(grey, 1), 2);
+    return tf.mul(tf.mean(tf.abs(found), [1, 2]), Math.sqrt(Math.PI / 2) / 6);
   },
   /** Share of the image that is brighter than the dark surround. */
   foreground: ({ mask }) => tf.mean(mask, [1, 2]),
   /** Share of the image within the box around the foreground. */
-  box: ({ box: { top, bottom, left, right } }) =>
-    tf.div(tf.mul(tf.sub(bottom, top), tf.sub(right, left)), EDGE * EDGE),
+  box: ({ box: { start, stop } }) => tf.div(tf.prod(tf.sub(stop, start), 1), EDGE * EDGE),
   /** Share of pixels of which a channel is at its upper end. */
   saturation: ({ image }) => {
     const [r, g, b] = tf.split(image, 3, 1);
     const largest = tf.maximum(tf.maximum(r!, g!), b!);
-    return tf.mean(tf.cast(tf.greater(largest, 254.5 / 255), 'float32'), [1, 2, 3]);
+    return tf.mean(tf.cast(tf.greater(largest, 254.5), 'float32'), [1, 2, 3]);
   },
   /** Mean of red minus mean of green. */
   'red-green': ({ image }) => channelDifference(image, 0, 1),
@@ -48,6 +46,21 @@ export function measureStatistics(views: Views): tf.Tensor2D {
 }
 
 function channelDifference(image: tf.Tensor4D, a: number, b: number): tf.Tensor {
-  const mean = (c: number) => tf.mean(tf.slice(image, [0, c, 0, 0], [-1, 1, -1, -1]), [1, 2, 3]);
-  return tf.sub(mean(a), mean(b));
+  const means = tf.div(tf.mean(image, [2, 3]), 255);
+  const mean = (c: number) => tf.slice(means, [0, c], [-1, 1]);
+  return tf.squeeze(tf.sub(mean(a), mean(b)), [1]);
+}
+
+/** Of each line of pixels, 1 -2 1: shorter by two along `axis`. */
+function secondDifference(image: tf.Tensor3D, axis: 1 | 2): tf.Tensor3D {
+  const length = image.shape[axis] - 2;
+  const from = (start: number) => {
+    const [begin, size] = [
+      [0, 0, 0],
+      [-1, -1, -1],
+    ];
+    [begin[axis], size[axis]] = [start, length];
+    return tf.slice(image, begin as [number, number, number], size as [number, number, number]);
+  };
+  return tf.sub(tf.add(from(0), from(2)), tf.mul(from(1), 2));
 }

@@ -37,39 +37,41 @@ export function texture(view: (views: Views) => tf.Tensor3D, share: number): Voi
     places: () => gridPlaces(PATTERNS, SCALES.length),
     measure: (views) =>
       tf.stack(
-        pyramid(view(views)).map((level) => tf.mean(tf.abs(differences(level)), [1, 2, 3])),
+        pyramid(view(views)).map((level) => tf.mean(tf.abs(differences(level, 1, 0)), [1, 2, 3])),
         1,
       ) as tf.Tensor2D,
     describe: (views, measured) =>
       tf.concat2d(
         pyramid(view(views)).map((level, i) =>
-          tf.sqrt(tf.add(gridMeans(patternMaps(differences(level), share * measured[i]!)), FLOOR)),
+          tf.sqrt(tf.add(gridMeans(patternMaps(bitsOf(level, share * measured[i]!))), FLOOR)),
         ),
         1,
       ),
   };
 }
 
-/** `[N, 1, h, w]` each. */
+/** `[N, h, w, 1]` each. */
 function pyramid(view: tf.Tensor3D): tf.Tensor4D[] {
-  return SCALES.map((scale) => {
-    const reduced =
-      scale === 1 ? view : tf.avgPool(tf.expandDims<tf.Tensor4D>(view, 3), scale, scale, 'valid');
-    const [, height, width] = reduced.shape;
-    return tf.reshape(reduced, [-1, 1, height, width]);
-  });
+  const whole = tf.expandDims<tf.Tensor4D>(view, 3);
+  return SCALES.map((scale) => (scale === 1 ? whole : tf.avgPool(whole, scale, scale, 'valid')));
 }
 
-/** The eight neighbours minus the centre: `[N, 8, h - 2, w - 2]`. */
-function differences(level: tf.Tensor4D): tf.Tensor4D {
-  const [, , height, width] = level.shape;
-  const shifted = (row: number, column: number) =>
-    tf.slice(level, [0, 0, 1 + row, 1 + column], [-1, 1, height - 2, width - 2]);
-  const neighbours = tf.concat4d(
-    RING.map(([row, column]) => shifted(row, column)),
-    1,
-  );
-  return tf.sub(neighbours, shifted(0, 0));
+/** The eight neighbours minus the centre, times `scale`, plus `offset`: `[N, 8, h - 2, w - 2]`. */
+function differences(level: tf.Tensor4D, scale: number, offset: number): tf.Tensor4D {
+  const filters = new Float32Array(9 * RING.length);
+  for (const [i, [row, column]] of RING.entries()) {
+    filters[(3 * (1 + row) + 1 + column) * RING.length + i] = scale;
+    filters[4 * RING.length + i] = -scale;
+  }
+  const found = tf.conv2d(level, tf.tensor4d(filters, [3, 3, 1, RING.length]), 1, 'valid');
+  const offsets = tf.fill([1, RING.length, 1, 1], offset);
+  return tf.add(tf.transpose(found, [0, 3, 1, 2]), offsets);
+}
+
+/** How much each neighbour counts as brighter, 0 to 1: `[N, 8, h - 2, w - 2]`. */
+function bitsOf(level: tf.Tensor4D, threshold: number): tf.Tensor4D {
+  const width = Math.max(BAND * threshold, 1e-6);
+  return tf.clipByValue(differences(level, 1 / width, 0.5 - threshold / width), 0, 1);
 }
 
 /** Of each bit of a ring, the one that follows. */
@@ -80,9 +82,7 @@ const NEXT = [1, 2, 3, 4, 5, 6, 7, 0];
  * Of two bits the larger exceeds their mean by half of their difference, and each bit stands in two pairs: so the larger
  * ones together exceed the bits by half of the changes between 0 and 1, which is the number of runs.
  */
-function patternMaps(difference: tf.Tensor4D, threshold: number): [tf.Tensor4D, tf.Tensor4D] {
-  const width = Math.max(BAND * threshold, 1e-6);
-  const bits = tf.clipByValue(tf.add(tf.mul(difference, 1 / width), 0.5 - threshold / width), 0, 1);
+function patternMaps(bits: tf.Tensor4D): [tf.Tensor4D, tf.Tensor4D] {
   const ones = tf.sum(bits, 1, true);
   const larger = tf.sum(tf.maximum(bits, tf.gather(bits, NEXT, 1)), 1, true);
   const uniform = tf.clipByValue<tf.Tensor4D>(tf.sub(2, tf.sub(larger, ones)), 0, 1);

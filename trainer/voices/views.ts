@@ -1,6 +1,6 @@
 /** The parts of an image that voices look at, cut out within the graph. */
 import * as tf from '@tensorflow/tfjs-core';
-import { cropMatrices, cropMatrix } from './resampling.ts';
+import { type Box, cropConstant, cropping, resample } from './resampling.ts';
 
 /** Side of the images that voices are given, in pixels. */
 export const EDGE = 224;
@@ -8,16 +8,8 @@ export const EDGE = 224;
 /** Side of the foreground and centre views. */
 export const VIEW = 128;
 
-/** Whole numbers of pixels, each `[N]`; `bottom` and `right` lie behind the last pixel. */
-export interface Box {
-  readonly top: tf.Tensor1D;
-  readonly bottom: tf.Tensor1D;
-  readonly left: tf.Tensor1D;
-  readonly right: tf.Tensor1D;
-}
-
 export interface Views {
-  /** `[N, 3, 224, 224]`, 0 to 1. */
+  /** `[N, 3, 224, 224]`, 0 to 255. */
   readonly image: tf.Tensor4D;
   /** Mean of the channels, `[N, 224, 224]`. */
   readonly grey: tf.Tensor3D;
@@ -43,41 +35,30 @@ const CENTRE = { start: 34, stop: 190 } as const;
  * result is not part of a traced graph.
  */
 export function makeViews(pixels: tf.Tensor, colour: boolean): Views {
-  const planes = tf.transpose(pixels as tf.Tensor4D, [0, 3, 1, 2]);
-  const image = tf.div(planes, 255) as tf.Tensor4D;
-  const sum = tf.sum(planes, 1) as tf.Tensor3D;
+  const image = tf.transpose(pixels as tf.Tensor4D, [0, 3, 1, 2]);
+  const sum = tf.sum(image, 1) as tf.Tensor3D;
   const grey = tf.div(sum, 3 * 255) as tf.Tensor3D;
   const { box, mask } = findForeground(sum);
-  const source = colour ? image : tf.expandDims<tf.Tensor4D>(grey, 1);
-  const view = crop(source, box, VIEW);
+  const crop = (part: Box, side: number): tf.Tensor4D => {
+    const resampling = cropping(part, EDGE, side);
+    if (colour) return tf.div(resample(image, resampling), 255); // fewer pixels than before
+    return resample(tf.expandDims<tf.Tensor4D>(grey, 1), resampling);
+  };
+  const view = crop(box, VIEW);
   const levels = levelsOf(view);
   const foreground = stretch(view, levels);
-  const matrix = tf.expandDims<tf.Tensor3D>(cropMatrix(CENTRE, EDGE, VIEW), 0);
   return {
     ...{ image, grey, box, mask, foreground },
-    foregroundAt: (side, share) => stretch(crop(source, centreOfBox(box, share), side), levels),
+    foregroundAt: (side, share) => stretch(crop(centreOfBox(box, share), side), levels),
     foregroundGrey: tf.mean<tf.Tensor3D>(foreground, 1),
-    centre: tf.matMul(tf.matMul(matrix, grey), matrix, false, true),
+    centre: cropConstant(grey, CENTRE, VIEW),
   };
-}
-
-function crop(images: tf.Tensor4D, { top, bottom, left, right }: Box, side: number): tf.Tensor4D {
-  const rows = tf.expandDims<tf.Tensor4D>(cropMatrices(top, bottom, EDGE, side), 1);
-  const columns = tf.expandDims<tf.Tensor4D>(cropMatrices(left, right, EDGE, side), 1);
-  return tf.matMul(tf.matMul(rows, images), columns, false, true);
 }
 
 /** Rounded to whole pixels. */
-function centreOfBox({ top, bottom, left, right }: Box, share: number): Box {
-  const inset = (from: tf.Tensor1D, to: tf.Tensor1D) =>
-    tf.floor(tf.add(tf.mul(tf.sub(to, from), (1 - share) / 2), 0.5));
-  const [rows, columns] = [inset(top, bottom), inset(left, right)];
-  return {
-    top: tf.add(top, rows),
-    bottom: tf.sub(bottom, rows),
-    left: tf.add(left, columns),
-    right: tf.sub(right, columns),
-  };
+function centreOfBox({ start, stop }: Box, share: number): Box {
+  const inset = tf.floor(tf.add(tf.mul(tf.sub(stop, start), (1 - share) / 2), 0.5));
+  return { start: tf.add(start, inset), stop: tf.sub(stop, inset) };
 }
 
 /** Brighter than this share of the 99th percentile, and than this grey, is foreground. */
@@ -97,31 +78,30 @@ function findForeground(sum: tf.Tensor3D): Pick<Views, 'box' | 'mask'> {
   const share = tf.maximum(tf.mul(bright, BRIGHT.share), BRIGHT.least * 3 * 255);
   const level = tf.reshape(tf.add(share, 0.02), [-1, 1, 1]); // 0.12 k lies 0.04 apart: never on a whole number
   const mask = tf.cast(tf.greater(sum, level), 'float32') as tf.Tensor3D;
-  const [top, bottom] = span(tf.sum(mask, 2));
-  const [left, right] = span(tf.sum(mask, 1));
-  const small = tf.cast(
-    tf.logicalOr(tf.less(tf.sub(bottom, top), SMALLEST), tf.less(tf.sub(right, left), SMALLEST)),
-    'float32',
-  );
+  const { start, stop } = spans(tf.stack([tf.sum(mask, 2), tf.sum(mask, 1)], 1));
+  const side = tf.min(tf.sub(stop, start), 1, true);
+  const small = tf.cast(tf.less(side, SMALLEST), 'float32');
   const kept = tf.sub(1, small);
-  const start = (x: tf.Tensor) => tf.mul(x, kept) as tf.Tensor1D;
-  const stop = (x: tf.Tensor) => tf.add(tf.mul(x, kept), tf.mul(small, EDGE)) as tf.Tensor1D;
-  return { mask, box: { top: start(top), bottom: stop(bottom), left: start(left), right: stop(right) } };
+  return {
+    mask,
+    box: { start: tf.mul(start, kept), stop: tf.add(tf.mul(stop, kept), tf.mul(small, EDGE)) },
+  };
 }
 
-/** First line with enough foreground, and the one behind the last. `counts` are pixels, `[N, 224]`. */
-function span(counts: tf.Tensor): [tf.Tensor, tf.Tensor] {
+/** First line with enough foreground, and the one behind the last. `counts` are pixels, `[N, 2, 224]`. */
+function spans(counts: tf.Tensor): Box {
   const used = tf.cast(tf.greater(counts, FILLED * EDGE), 'float32');
   const index = tf.range(0, EDGE, 1, 'float32');
-  const first = tf.min(tf.add(index, tf.mul(tf.sub(1, used), 1e6)), 1);
-  return [tf.minimum(first, EDGE), tf.max(tf.mul(tf.add(index, 1), used), 1)];
+  const first = tf.min<tf.Tensor2D>(tf.add(index, tf.mul(tf.sub(1, used), 1e6)), 2);
+  return { start: tf.minimum(first, EDGE), stop: tf.max<tf.Tensor2D>(tf.mul(tf.add(index, 1), used), 2) };
 }
 
 /** Bounds of the stretch, as shares of the brightest and darkest pixels; the smallest range that is stretched to 0..1. */
 const STRETCH = { tail: 0.01, least: 0.05 } as const;
 
-/** The ordered pixels of a view reduced by two. */
+/** The pixels of a view reduced by two, and those in one tail of them. */
 const COUNT = (VIEW / 2) ** 2;
+const TAIL = Math.ceil(STRETCH.tail * COUNT) + 1;
 
 /** Pixels from which on a view counts as having a foreground. */
 const FEWEST = 50;
@@ -146,14 +126,12 @@ function levelsOf(view: tf.Tensor4D): Levels {
   const seen = tf.clipByValue(tf.div(tf.sub(flat, BRIGHT.least - 0.001), 0.002), 0, 1);
   const few = tf.cast(tf.less(tf.sum(seen, 1, true), FEWEST), 'float32');
   const used = tf.maximum(seen, few);
-  const last = tf.sub(tf.sum(used, 1, true), 1);
-  const dark = tf.sub(tf.mul(flat, used), tf.sub(1, used)); // -1 where it does not count: behind all others
-  const ordered = tf.topk(dark, COUNT, true).values;
-  const rank = tf.reshape(tf.range(0, COUNT, 1, 'float32'), [1, COUNT]);
-  const at = (share: number) => {
-    const weight = tf.relu(tf.sub(1, tf.abs(tf.sub(rank, tf.mul(last, share)))));
-    return tf.reshape(tf.sum(tf.mul(ordered, weight), 1), [-1, 1, 1, 1]);
-  };
-  const [high, low] = [at(STRETCH.tail), at(1 - STRETCH.tail)];
+  const rank = tf.mul(tf.sub(tf.sum(used, 1, true), 1), STRETCH.tail);
+  const weight = tf.relu(tf.sub(1, tf.abs(tf.sub(tf.range(0, TAIL, 1, 'float32'), rank))));
+  const unused = tf.mul(tf.sub(1, used), 2); // brings what does not count behind all others
+  const outermost = (values: tf.Tensor) =>
+    tf.reshape(tf.sum(tf.mul(tf.topk(values, TAIL, true).values, weight), 1), [-1, 1, 1, 1]);
+  const high = outermost(tf.sub(flat, unused));
+  const low = tf.neg(outermost(tf.sub(tf.neg(flat), unused)));
   return { low, range: tf.maximum(tf.sub(high, low), STRETCH.least) };
 }
