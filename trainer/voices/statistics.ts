@@ -46,9 +46,8 @@ export function measureStatistics(views: Views): tf.Tensor2D {
 }
 
 function channelDifference(image: tf.Tensor4D, a: number, b: number): tf.Tensor {
-  const means = tf.div(tf.mean(image, [2, 3]), 255);
-  const mean = (c: number) => tf.slice(means, [0, c], [-1, 1]);
-  return tf.squeeze(tf.sub(mean(a), mean(b)), [1]);
+  const mean = (c: number) => tf.mean(tf.slice(image, [0, c, 0, 0], [-1, 1, -1, -1]), [1, 2, 3]);
+  return tf.div(tf.sub(mean(a), mean(b)), 255);
 }
 
 /** Of each line of pixels, 1 -2 1: shorter by two along `axis`. */
