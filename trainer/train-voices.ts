@@ -43,37 +43,20 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
     seed,
   );
   announce.tellSiblings(console, images.length, groups, siblings.length);
-  const crossing = timedBar(
-    console,
-    `training without each of ${folds.length} folds`,
-    folds.length * stepsOf(recipe),
-  );
   const watch = watchTraining(console, recipe.epochs, rowsOfEpoch(recipe, images.length));
   const history: EpochRecord[] = [];
-  let begun = false;
+  watch.begin();
   let lap = performance.now();
   const fitted = await fitVoices(described, {
     ...{ recipe, seed, folds, signal: stop },
-    onBatch(rows, fold) {
-      if (fold !== null) return crossing.onImage();
-      if (!begun) {
-        begun = true;
-        crossing.end();
-        watch.begin();
-        lap = performance.now();
-      }
-      watch.onBatch(history.length + 1, rows);
-    },
+    onBatch: (rows) => watch.onBatch(history.length + 1, rows),
     onEpoch(losses) {
       const seconds = (performance.now() - lap) / 1000;
       lap = performance.now();
       history.push({ epoch: history.length + 1, ...losses, seconds, labelled: null });
       watch.onEpoch(history.at(-1)!, false);
     },
-  }).finally(() => {
-    crossing.end();
-    watch.end();
-  });
+  }).finally(watch.end);
   const best = { epoch: history.length, validationLoss: history.at(-1)?.validationLoss ?? 0 };
   const training = { history, best, resumedFrom: 0, interrupted: false, ...watch.speed() };
   const layers = describeVoices(fitted.all);
@@ -146,12 +129,11 @@ function spread({ voices }: DescribedImages): readonly Float32Array[] {
 const trained = ({ model }: { readonly model: VoicesModel }): number =>
   voicesOf(model).filter(({ detector }) => detector.kind === 'autoencoder').length;
 
-const stepsOf = (recipe: Recipe & { readonly model: VoicesModel }): number =>
-  trained(recipe) * recipe.epochs * STEPS;
-
-/** Rows of features that all autoencoders together are fed in one epoch. */
-const rowsOfEpoch = (recipe: Recipe & { readonly model: VoicesModel }, images: number): number =>
-  trained(recipe) * STEPS * Math.min(recipe.batchSize, images);
+/** Rows of features that all autoencoders together, without each fold and with all images, are fed in one epoch. */
+const rowsOfEpoch = (
+  { model, split, batchSize }: Recipe & { readonly model: VoicesModel },
+  images: number,
+): number => trained({ model }) * (split.folds! + 1) * STEPS * Math.min(batchSize, images);
 
 function describeVoices({ voices, local }: FittedVoices): LayerSummary[] {
   return [

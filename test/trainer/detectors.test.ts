@@ -4,8 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-layers'; // registers the gradients
 import { shrunkCovariance } from '../../trainer/detectors/covariance.ts';
-import type { Detector, FitDetectorOptions } from '../../trainer/detectors/detector.ts';
-import { type DetectorOptions, fitDetector } from '../../trainer/detectors/fit.ts';
+import type { Detector, FitDetectorOptions, Losses } from '../../trainer/detectors/detector.ts';
+import { type DetectorOptions, fitDetectors } from '../../trainer/detectors/fit.ts';
 import { type Matrix, matrixOf } from '../../trainer/detectors/matrix.ts';
 import { oneCycle } from '../../trainer/detectors/one-cycle.ts';
 import { makeSketch } from '../../trainer/detectors/sketch.ts';
@@ -25,17 +25,17 @@ const rowsOf = (count: number, columns: number): Float32Array[] =>
   });
 
 const OPTIONS: FitDetectorOptions = {
-  ...{ validation: null, places: null, seed: 1, name: 'test', epochs: 20, learningRate: 0.01, batchSize: 16 },
+  ...{ places: null, seed: 1, epochs: 20, learningRate: 0.01, batchSize: 16 },
   ...{ signal: new AbortController().signal, onBatch: () => {} },
 };
 
 async function fit(rows: Matrix, detector: DetectorOptions, options = OPTIONS) {
   const losses: number[] = [];
-  const training = fitDetector(rows, detector, options);
+  const training = fitDetectors([{ features: rows, validation: null, name: 'test' }], detector, options);
   while (true) {
     const { done, value } = await training.next();
-    if (done) return { detector: value, losses };
-    losses.push(value.loss);
+    if (done) return { detector: value[0]!, losses };
+    losses.push(value[0]!.loss);
   }
 }
 
@@ -49,6 +49,40 @@ const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + 
 const column = (rows: readonly Float32Array[], c: number) => rows.map((row) => row[c]!);
 const close = (got: number, expected: number, relative: number) =>
   assert.ok(Math.abs(got - expected) <= relative * Math.abs(expected), `${got}, expected ${expected}`);
+
+test('autoencoders side by side are what each is alone', async () => {
+  const sets = [40, 60].map((count, k) => ({
+    features: matrixOf(rowsOf(count, 6)),
+    validation: k === 0 ? matrixOf(rowsOf(10, 6)) : null,
+    name: `set ${k}`,
+  }));
+  const fitted = async (some: typeof sets) => {
+    const training = fitDetectors(
+      some,
+      { kind: 'autoencoder', hidden: 8, bottleneck: 2, noise: 0.3 },
+      { ...OPTIONS, epochs: 3 },
+    );
+    const told: (readonly Losses[])[] = [];
+    while (true) {
+      const { done, value } = await training.next();
+      if (done) return { detectors: value, told };
+      told.push(value);
+    }
+  };
+  const together = await fitted(sets);
+  const far = rowsOf(5, 6);
+  for (const [k, set] of sets.entries()) {
+    const alone = await fitted([set]);
+    for (const [epoch, losses] of alone.told.entries()) {
+      close(together.told[epoch]![k]!.loss, losses[0]!.loss, 1e-4);
+      const { validationLoss } = losses[0]!;
+      if (k === 1) assert.equal(validationLoss, null);
+      else close(together.told[epoch]![k]!.validationLoss!, validationLoss!, 1e-4);
+    }
+    const expected = scores(alone.detectors[0]!, far);
+    for (const [i, got] of scores(together.detectors[k]!, far).entries()) close(got, expected[i]!, 1e-4);
+  }
+});
 
 test('gaussian: the Euclidean norm of standardised features, far out too, more below the mean if so asked', async () => {
   const rows = rowsOf(50, 3);

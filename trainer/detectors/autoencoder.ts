@@ -1,7 +1,7 @@
 /** The detector `autoencoder`: what a small denoising autoencoder cannot redraw. */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Random, randomFor } from '../random.ts';
-import type { Detector, FitDetector } from './detector.ts';
+import type { Detector, FitDetectors, TrainingSet } from './detector.ts';
 import { type Matrix, rowOf } from './matrix.ts';
 import { makeNoise } from './noise.ts';
 import { OneCycleAdam } from './one-cycle.ts';
@@ -24,41 +24,46 @@ export const STEPS = 20;
  * 2008) by Adam with one cycle of its rate (Smith and Topin 2018). The score is the root mean squared residual of the
  * standardised features. The weights at the end are the result: the cycle ends with a rate of nearly zero, so there
  * is no epoch to choose.
+ *
+ * The autoencoders of all sets take their steps together, as one product of stacked matrices: a third of the time that
+ * they take one after the other.
  */
-export const fitAutoencoder: FitDetector<AutoencoderOptions> = async function* (features, model, options) {
-  const { seed, name, epochs, batchSize, signal } = options;
-  const standard = standardOf(features);
-  const training = standardiseMatrix(features, standard);
-  const validation = options.validation === null ? null : standardiseMatrix(options.validation, standard);
-  const sizes = [features.columns, model.hidden, model.bottleneck, model.hidden, features.columns];
-  const weights = initialWeights(sizes, randomFor(seed, 'weights', name));
+export const fitAutoencoders: FitDetectors<AutoencoderOptions> = async function* (sets, model, options) {
+  const { seed, epochs, batchSize, signal } = options;
+  const prepared = sets.map((set) => prepare(set, model, seed));
+  const columns = sets[0]!.features.columns;
+  const rows = Math.min(batchSize, Math.max(...sets.map(({ features }) => features.rows)));
+  const sizes = [columns, model.hidden, model.bottleneck, model.hidden, columns];
+  const weights = stack(sets.map(({ name }) => initialWeights(sizes, randomFor(seed, 'weights', name))));
   const variables = weights.map(({ values, shape }) => tf.variable(tf.tensor(values, shape)));
   const optimizer = new OneCycleAdam(options.learningRate, epochs * STEPS);
-  const random = randomFor(seed, 'batches', name);
-  const noise = makeNoise(model.noise, randomFor(seed, 'noise', name));
-  const shape: [number, number] = [Math.min(batchSize, training.rows), training.columns];
+  const shape: [number, number, number] = [sets.length, rows, columns];
   try {
     for (let epoch = 0; epoch < epochs && !signal.aborted; epoch++) {
-      let sum = 0;
+      const sums = sets.map(() => 0);
       let steps = 0;
       for (; steps < STEPS && !signal.aborted; steps++) {
-        const batch = drawRows(training, shape[0], random);
-        sum += await step(optimizer, variables, {
-          clean: tf.tensor2d(batch, shape),
-          noisy: tf.tensor2d(noise(batch), shape),
-        });
-        options.onBatch(shape[0]);
+        const clean = new Float32Array(sets.length * rows * columns);
+        const noisy = new Float32Array(clean.length);
+        for (const [k, { draw }] of prepared.entries()) {
+          const at = k * rows * columns;
+          draw(clean.subarray(at, at + rows * columns), noisy.subarray(at, at + rows * columns));
+        }
+        const losses = await step(optimizer, variables, tf.tensor3d(clean, shape), tf.tensor3d(noisy, shape));
+        for (const [k, loss] of losses.entries()) sums[k]! += loss;
+        options.onBatch(sets.length * rows);
       }
-      if (steps === STEPS)
-        yield {
-          loss: sum / steps,
-          validationLoss: validation === null ? null : await lossOf(variables, validation),
-        };
+      if (steps === STEPS) {
+        const validation = await lossesOf(variables, prepared);
+        yield sums.map((sum, k) => ({ loss: sum / steps, validationLoss: validation[k]! }));
+      }
     }
     const trained = await Promise.all(variables.map(async (v) => (await v.data()) as Float32Array));
-    return detectorOf(
-      standard,
-      weights.map(({ shape }, i) => ({ shape, values: Float32Array.from(trained[i]!) })),
+    return prepared.map(({ standard }, k) =>
+      detectorOf(
+        standard,
+        weights.map(({ shape: [, ...shape] }, i) => ({ shape, values: part(trained[i]!, k, sets.length) })),
+      ),
     );
   } finally {
     tf.dispose(variables);
@@ -66,28 +71,70 @@ export const fitAutoencoder: FitDetector<AutoencoderOptions> = async function* (
   }
 };
 
+interface Prepared {
+  readonly standard: Standard;
+  readonly validation: Matrix | null;
+  /** Fills `clean` with rows of the set, and `noisy` with the same and noise. */
+  readonly draw: (clean: Float32Array, noisy: Float32Array) => void;
+}
+
+function prepare(
+  { features, validation, name }: TrainingSet,
+  model: AutoencoderOptions,
+  seed: number,
+): Prepared {
+  const standard = standardOf(features);
+  const training = standardiseMatrix(features, standard);
+  const random = randomFor(seed, 'batches', name);
+  const addNoise = makeNoise(model.noise, randomFor(seed, 'noise', name));
+  return {
+    standard,
+    validation: validation === null ? null : standardiseMatrix(validation, standard),
+    draw: (clean, noisy) => {
+      drawRows(training, clean, random);
+      addNoise(clean, noisy);
+    },
+  };
+}
+
+/** Of each autoencoder. */
 async function step(
   optimizer: OneCycleAdam,
   variables: tf.Variable[],
-  { clean, noisy }: { readonly clean: tf.Tensor2D; readonly noisy: tf.Tensor2D },
-): Promise<number> {
-  const loss = optimizer.step(
-    () => tf.mean<tf.Scalar>(tf.square(tf.sub(redraw(noisy, variables), clean))),
-    variables,
-  );
-  const [value] = await loss.data();
-  tf.dispose([loss, clean, noisy]);
-  return value!;
+  clean: tf.Tensor3D,
+  noisy: tf.Tensor3D,
+): Promise<Float32Array> {
+  let losses: tf.Tensor | undefined;
+  // Of the sum each one's weights have the gradients of its own loss alone.
+  const sum = optimizer.step(() => {
+    losses = tf.keep(tf.mean(tf.square(tf.sub(redraw(noisy, variables), clean)), [1, 2]));
+    return tf.sum<tf.Scalar>(losses);
+  }, variables);
+  const values = (await losses!.data()) as Float32Array;
+  tf.dispose([losses!, sum, clean, noisy]);
+  return values;
 }
 
-async function lossOf(variables: readonly tf.Tensor[], { rows, columns, data }: Matrix): Promise<number> {
-  const loss = tf.tidy(() => {
-    const x = tf.tensor2d(data, [rows, columns]);
-    return tf.mean(tf.square(tf.sub(redraw(x, variables), x)));
-  });
-  const [value] = await loss.data();
-  loss.dispose();
-  return value!;
+/** Of what is not trained on; null: there is none. */
+async function lossesOf(
+  variables: readonly tf.Tensor[],
+  sets: readonly Pick<Prepared, 'validation'>[],
+): Promise<(number | null)[]> {
+  const losses: (number | null)[] = [];
+  for (const [k, { validation }] of sets.entries()) {
+    if (validation === null) {
+      losses.push(null);
+      continue;
+    }
+    const loss = tf.tidy(() => {
+      const own = variables.map((variable) => tf.gather(variable, tf.tensor1d([k], 'int32')));
+      const x = tf.tensor3d(validation.data, [1, validation.rows, validation.columns]);
+      return tf.mean(tf.square(tf.sub(redraw(x, own), x)));
+    });
+    losses.push((await loss.data())[0]!);
+    loss.dispose();
+  }
+  return losses;
 }
 
 interface Weights {
@@ -96,7 +143,7 @@ interface Weights {
 }
 
 function detectorOf(standard: Standard, weights: readonly Weights[]): Detector {
-  const widths = weights.filter(({ shape }) => shape.length === 2).map(({ shape }) => shape[0]);
+  const widths = weights.filter((_, i) => i % 2 === 0).map(({ shape }) => shape[0]);
   return {
     parameters: weights.reduce((sum, { values }) => sum + values.length, 0) + 2 * standard.mean.length,
     features: standard.mean.length,
@@ -112,10 +159,11 @@ function detectorOf(standard: Standard, weights: readonly Weights[]): Detector {
   };
 }
 
-function redraw(x: tf.Tensor2D, weights: readonly tf.Tensor[]): tf.Tensor2D {
+/** Features `[N, F]`, or `[K, N, F]` of K autoencoders whose weights are stacked. */
+function redraw<T extends tf.Tensor2D | tf.Tensor3D>(x: T, weights: readonly tf.Tensor[]): T {
   const dense = (input: tf.Tensor, layer: number) =>
-    tf.add(tf.matMul(input as tf.Tensor2D, weights[2 * layer] as tf.Tensor2D), weights[2 * layer + 1]!);
-  return dense(gelu(dense(dense(gelu(dense(x, 0)), 1), 2)), 3) as tf.Tensor2D;
+    tf.add(tf.matMul(input, weights[2 * layer]!), weights[2 * layer + 1]!);
+  return dense(gelu(dense(dense(gelu(dense(x, 0)), 1), 2)), 3) as T;
 }
 
 function gelu(x: tf.Tensor): tf.Tensor {
@@ -131,14 +179,27 @@ function initialWeights(sizes: readonly number[], random: Random): Weights[] {
       shape,
       values: Float32Array.from({ length }, uniform),
     });
-    return [make([inputs, outputs], inputs * outputs), make([outputs], outputs)];
+    return [make([inputs, outputs], inputs * outputs), make([1, outputs], outputs)];
   });
 }
 
-/** With replacement. */
-function drawRows(matrix: Matrix, count: number, random: Random): Float32Array {
-  const values = new Float32Array(count * matrix.columns);
-  for (let i = 0; i < count; i++)
-    values.set(rowOf(matrix, Math.floor(random() * matrix.rows)), i * matrix.columns);
-  return values;
+/** Of all autoencoders, `[K, ...]` each. */
+function stack(all: readonly (readonly Weights[])[]): Weights[] {
+  return all[0]!.map(({ shape, values: { length } }, i) => {
+    const values = new Float32Array(all.length * length);
+    for (const [k, weights] of all.entries()) values.set(weights[i]!.values, k * length);
+    return { shape: [all.length, ...shape], values };
+  });
+}
+
+/** A copy of the `index`-th of `count` equal parts. */
+function part(values: Float32Array, index: number, count: number): Float32Array {
+  const length = values.length / count;
+  return values.slice(index * length, (index + 1) * length);
+}
+
+/** As many as `into` holds, with replacement. */
+function drawRows(matrix: Matrix, into: Float32Array, random: Random): void {
+  for (let at = 0; at < into.length; at += matrix.columns)
+    into.set(rowOf(matrix, Math.floor(random() * matrix.rows)), at);
 }

@@ -20,25 +20,42 @@ export interface Losses {
   readonly validationLoss: number | null;
 }
 
-export interface FitDetectorOptions {
+/** What one detector is fitted to. */
+export interface TrainingSet {
+  /** Of good images. */
+  readonly features: Matrix;
   /** Of good images that are not trained on; they choose nothing. null: all are trained on. */
   readonly validation: Matrix | null;
+  /** Of the voice and what it is fitted without: two detectors of one run draw different numbers. */
+  readonly name: string;
+}
+
+export interface FitDetectorOptions {
   /** Columns of the features of each place in the image, as many of each; null: they belong to none. */
   readonly places: readonly (readonly number[])[] | null;
   readonly seed: number;
-  /** Names the voice: two detectors of one run draw different numbers. */
-  readonly name: string;
   readonly epochs: number;
   readonly learningRate: number;
   readonly batchSize: number;
   /** Ends training after the step; what is there by then is the result. */
   readonly signal: AbortSignal;
-  readonly onBatch: (images: number) => void;
+  /** After each step, with the rows of features in it, of all sets. */
+  readonly onBatch: (rows: number) => void;
 }
 
-/** Yields after every epoch, where there are any, and returns the detector. */
+/** Of a detector that has a solution, and needs no steps towards it. */
 export type FitDetector<Options> = (
   features: Matrix,
   detector: Options,
+  options: Pick<FitDetectorOptions, 'places' | 'seed'> & Pick<TrainingSet, 'name'>,
+) => Detector;
+
+/**
+ * Fits a detector to each of several sets of one width, side by side: as if each were fitted alone. Yields the losses of
+ * all after every epoch, where there are any, and returns the detectors.
+ */
+export type FitDetectors<Options> = (
+  sets: readonly TrainingSet[],
+  detector: Options,
   options: FitDetectorOptions,
-) => AsyncGenerator<Losses, Detector, void>;
+) => AsyncGenerator<readonly Losses[], readonly Detector[], void>;

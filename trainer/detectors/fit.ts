@@ -1,10 +1,9 @@
 /** One entry for each kind of detector. */
-import { type AutoencoderOptions, fitAutoencoder } from './autoencoder.ts';
-import type { Detector, FitDetector, FitDetectorOptions, Losses } from './detector.ts';
+import { type AutoencoderOptions, fitAutoencoders } from './autoencoder.ts';
+import type { FitDetector, FitDetectors } from './detector.ts';
 import { fitGaussian, type GaussianOptions } from './gaussian.ts';
 import { fitKnn, type KnnOptions } from './knn.ts';
 import { fitMahalanobis } from './mahalanobis.ts';
-import type { Matrix } from './matrix.ts';
 import { fitPadim } from './padim.ts';
 import { fitPca, type PcaOptions } from './pca.ts';
 import { fitPlaces, type PlacesOptions } from './places.ts';
@@ -20,22 +19,23 @@ export type DetectorOptions =
 
 type Kind = DetectorOptions['kind'];
 
-const FITS: { readonly [K in Kind]: FitDetector<Extract<DetectorOptions, { kind: K }>> } = {
-  autoencoder: fitAutoencoder,
-  gaussian: fitGaussian,
-  mahalanobis: fitMahalanobis,
-  pca: fitPca,
-  knn: fitKnn,
-  places: fitPlaces,
-  padim: fitPadim,
+const FITS: { readonly [K in Kind]: FitDetectors<Extract<DetectorOptions, { kind: K }>> } = {
+  autoencoder: fitAutoencoders,
+  gaussian: each(fitGaussian),
+  mahalanobis: each(fitMahalanobis),
+  pca: each(fitPca),
+  knn: each(fitKnn),
+  places: each(fitPlaces),
+  padim: each(fitPadim),
 };
 
-/** Fits the detector that `detector` describes to features of good images. Equal input gives an equal detector. */
-export function fitDetector(
-  features: Matrix,
-  detector: DetectorOptions,
-  options: FitDetectorOptions,
-): AsyncGenerator<Losses, Detector, void> {
+/** Fits the detector that `detector` describes to each set. Equal input gives equal detectors. */
+export const fitDetectors: FitDetectors<DetectorOptions> = (sets, detector, options) =>
   // The entry of a kind takes just the options of that kind; TypeScript does not see it through the union.
-  return (FITS[detector.kind] as FitDetector<DetectorOptions>)(features, detector, options);
+  (FITS[detector.kind] as FitDetectors<DetectorOptions>)(sets, detector, options);
+
+function each<Options>(fit: FitDetector<Options>): FitDetectors<Options> {
+  return async function* (sets, detector, options) {
+    return sets.map(({ features, name }) => fit(features, detector, { ...options, name }));
+  };
 }

@@ -1,6 +1,6 @@
 /** The detector `gaussian`: every feature for itself. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Detector, FitDetector } from './detector.ts';
+import type { FitDetector } from './detector.ts';
 import { standardOf } from './standardise.ts';
 
 export interface GaussianOptions {
@@ -13,10 +13,7 @@ export interface GaussianOptions {
  * Euclidean norm of the standardised features, those above zero times `above`. Nothing is cut off: few features, and
  * far is far.
  */
-export const fitGaussian: FitDetector<GaussianOptions> = async function* (
-  features,
-  { above },
-): AsyncGenerator<never, Detector, void> {
+export const fitGaussian: FitDetector<GaussianOptions> = (features, { above }) => {
   const { mean, deviation } = standardOf(features);
   return {
     parameters: 2 * features.columns,

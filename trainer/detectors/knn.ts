@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { randomFor } from '../random.ts';
 import { chooseCoreset } from './coreset.ts';
-import type { Detector, FitDetector } from './detector.ts';
+import type { FitDetector } from './detector.ts';
 import { matrixOf, rowOf } from './matrix.ts';
 import { standardise, standardiseMatrix, standardOf } from './standardise.ts';
 
@@ -14,11 +14,7 @@ export interface KnnOptions {
 }
 
 /** Mean distance of standardised features to the nearest `neighbours` remembered images. */
-export const fitKnn: FitDetector<KnnOptions> = async function* (
-  features,
-  { neighbours, memory: most },
-  { seed, name },
-): AsyncGenerator<never, Detector, void> {
+export const fitKnn: FitDetector<KnnOptions> = (features, { neighbours, memory: most }, { seed, name }) => {
   const { columns } = features;
   const standard = standardOf(features);
   const all = standardiseMatrix(features, standard);

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { randomFor } from '../random.ts';
 import { shrunkCovariance, whiteningOf } from './covariance.ts';
-import type { Detector, FitDetector } from './detector.ts';
+import type { FitDetector } from './detector.ts';
 import { makeSketch } from './sketch.ts';
 import { standardise, standardiseMatrix, standardOf } from './standardise.ts';
 
@@ -13,11 +13,7 @@ import { standardise, standardiseMatrix, standardOf } from './standardise.ts';
 const MOST = 512;
 
 /** Mahalanobis distance of standardised features, divided by the square root of their number. */
-export const fitMahalanobis: FitDetector<{ readonly kind: 'mahalanobis' }> = async function* (
-  features,
-  _,
-  { seed },
-): AsyncGenerator<never, Detector, void> {
+export const fitMahalanobis: FitDetector<{ readonly kind: 'mahalanobis' }> = (features, _, { seed }) => {
   const standard = standardOf(features);
   const sketch = makeSketch(features.columns, MOST, randomFor(seed, 'sketch'));
   const { columns } = sketch;

@@ -4,12 +4,18 @@ import type { Random } from '../random.ts';
 /** Normal numbers drawn once; each step begins somewhere else among them. */
 const DRAWN = 2 ** 18;
 
-/** Adds normal noise of this standard deviation to a copy of `values`. */
-export function makeNoise(deviation: number, random: Random): (values: Float32Array) => Float32Array {
+/** Gives what fills `noisy` with `clean` and normal noise of this standard deviation. */
+export function makeNoise(
+  deviation: number,
+  random: Random,
+): (clean: Float32Array, noisy: Float32Array) => void {
   const normal = normals(DRAWN, random).map((value) => deviation * value);
-  return (values) => {
-    const start = Math.floor(random() * DRAWN);
-    return values.map((value, i) => value + normal[(start + i) % DRAWN]!);
+  return (clean, noisy) => {
+    let at = Math.floor(random() * DRAWN);
+    for (let i = 0; i < clean.length; i++) {
+      noisy[i] = clean[i]! + normal[at]!;
+      at = at + 1 === DRAWN ? 0 : at + 1;
+    }
   };
 }
 

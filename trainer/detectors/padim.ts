@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainerError } from '../error.ts';
 import { shrunkCovariance, whiteningOf } from './covariance.ts';
-import type { Detector, FitDetector } from './detector.ts';
+import type { FitDetector } from './detector.ts';
 import { type Matrix, matrixOf, rowOf } from './matrix.ts';
 import { standardise, standardiseMatrix, standardOf } from './standardise.ts';
 
@@ -11,11 +11,7 @@ import { standardise, standardiseMatrix, standardOf } from './standardise.ts';
  * covariance of Ledoit and Wolf 2004, divided by the square root of their number. The score is the largest of them.
  * @throws TrainerError when the voice has no places.
  */
-export const fitPadim: FitDetector<{ readonly kind: 'padim' }> = async function* (
-  features,
-  _,
-  { places, name },
-): AsyncGenerator<never, Detector, void> {
+export const fitPadim: FitDetector<{ readonly kind: 'padim' }> = (features, _, { places, name }) => {
   if (places === null)
     throw new TrainerError(
       `The detector padim asks for a voice with places, and ${name} has none. Choose another detector for it, such as gaussian.`,

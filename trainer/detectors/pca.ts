@@ -1,7 +1,7 @@
 /** The detector `pca`: Mahalanobis distance along the main directions, and what lies beside them. */
 import * as tf from '@tensorflow/tfjs-core';
 import { randomFor } from '../random.ts';
-import type { Detector, FitDetector } from './detector.ts';
+import type { FitDetector } from './detector.ts';
 import { principalDirections } from './principal.ts';
 import { standardise, standardiseMatrix, standardOf } from './standardise.ts';
 
@@ -15,11 +15,7 @@ export interface PcaOptions {
  * Squared coordinates over their variances, plus the squared rest over its mean variance, which counts as many
  * directions as the others together at most. Root of the mean.
  */
-export const fitPca: FitDetector<PcaOptions> = async function* (
-  features,
-  { directions: most },
-  { seed, name },
-): AsyncGenerator<never, Detector, void> {
+export const fitPca: FitDetector<PcaOptions> = (features, { directions: most }, { seed, name }) => {
   const { rows, columns } = features;
   const standard = standardOf(features);
   const z = standardiseMatrix(features, standard);

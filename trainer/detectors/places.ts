@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainerError } from '../error.ts';
 import { shrunkCovariance, whiteningOf } from './covariance.ts';
-import type { Detector, FitDetector } from './detector.ts';
+import type { FitDetector } from './detector.ts';
 import type { Matrix } from './matrix.ts';
 
 export interface PlacesOptions {
@@ -23,11 +23,7 @@ const FLOOR = 1e-3;
  * median distance of all: haze moves all places alike, and is for other voices to tell (measured: docs/accuracy.md).
  * @throws TrainerError when the features are not those of so many places.
  */
-export const fitPlaces: FitDetector<PlacesOptions> = async function* (
-  features,
-  { places },
-  { name },
-): AsyncGenerator<never, Detector, void> {
+export const fitPlaces: FitDetector<PlacesOptions> = (features, { places }, { name }) => {
   const width = features.columns / places;
   if (!Number.isInteger(width))
     throw new TrainerError(

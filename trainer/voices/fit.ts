@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../../config/recipe.ts';
 import type { Detector, Losses } from '../detectors/detector.ts';
-import { fitDetector } from '../detectors/fit.ts';
+import { fitDetectors } from '../detectors/fit.ts';
 import { matrixOf } from '../detectors/matrix.ts';
 import { InterruptedError } from '../error.ts';
 import type { DescribedImages, DescribedVoice } from './describe.ts';
@@ -32,9 +32,9 @@ export interface FitVoicesOptions {
   /** Indices of the images of each fold. */
   readonly folds: readonly (readonly number[])[];
   readonly signal: AbortSignal;
-  /** After each step of training, with the images in it, in the fit without a fold (from 0), or with all (null). */
-  readonly onBatch: (images: number, fold: number | null) => void;
-  /** After an epoch of the fit with all images; the validation loss is the mean of those of the folds. */
+  /** After each step of training, with the rows of features in it. */
+  readonly onBatch: (rows: number) => void;
+  /** After an epoch, with the loss of the fit to all images; the validation loss is the mean of those of the folds. */
   readonly onEpoch: (losses: { readonly loss: number; readonly validationLoss: number }) => void;
 }
 
@@ -49,90 +49,85 @@ export interface CrossFitted {
 
 /** Equal input gives equal voices. @throws InterruptedError when it is stopped. */
 export async function fitVoices(images: DescribedImages, options: FitVoicesOptions): Promise<CrossFitted> {
-  const { folds, onEpoch } = options;
-  const everything = folds.flat().sort((a, b) => a - b);
+  const { folds } = options;
+  const fitted = await fitAll(images.voices, options);
   const unseen = images.voices.map(() => [] as number[]);
-  const lossesOf: number[][] = [];
-  const detectors: Detector[][] = [];
-  for (const [k, fold] of folds.entries()) {
-    const left = new Set(fold);
-    const losses: number[] = [];
-    const fitted = await fitAll(
-      images.voices,
-      everything.filter((i) => !left.has(i)),
-      fold,
-      { ...options, fold: k },
-      ({ validationLoss }) => losses.push(validationLoss!),
-    );
-    lossesOf.push(losses);
-    detectors.push(fitted);
+  for (const [k, fold] of folds.entries())
     for (const [v, { features }] of images.voices.entries())
       unseen[v]!.push(
         ...(await scoresOf(
-          fitted[v]!,
+          fitted[v]!.without[k]!,
           fold.map((i) => features[i]!),
         )),
       );
-  }
-  let epoch = 0;
-  const final = await fitAll(images.voices, everything, null, { ...options, fold: null }, ({ loss }) => {
-    onEpoch({ loss, validationLoss: mean(lossesOf.map((losses) => losses[epoch]!)) });
-    epoch += 1;
-  });
   const scales = unseen.map(robustScaleOf);
-  const compose = (fitted: readonly Detector[], without: ReadonlySet<number>): FittedVoices => ({
+  const compose = (
+    detectorOf: (fitted: FittedFolds) => Detector,
+    without: ReadonlySet<number>,
+  ): FittedVoices => ({
     colour: images.colour,
     voices: images.voices.map(({ name, describe }, v) => ({
       ...{ name, describe },
-      ...{ detector: fitted[v]!, scale: scales[v]! },
+      ...{ detector: detectorOf(fitted[v]!), scale: scales[v]! },
     })),
     weights: null,
     local: fitLocalModel([...images.cells].flatMap(([i, cells]) => (without.has(i) ? [] : [cells]))),
   });
   return {
-    all: compose(final, new Set()),
-    without: detectors.map((fitted, k) => compose(fitted, new Set(folds[k]))),
+    all: compose(({ all }) => all, new Set()),
+    without: folds.map((fold, k) => compose(({ without }) => without[k]!, new Set(fold))),
     unseen: folds.flat().map((_, row) => scales.map((scale, v) => robustZOf(unseen[v]![row]!, scale))),
   };
 }
 
-/** A detector for each voice. One epoch of each in turn. */
-async function fitAll(
-  voices: readonly DescribedVoice[],
-  train: readonly number[],
-  validation: readonly number[] | null,
-  options: FitVoicesOptions & { readonly fold: number | null },
-  onEpoch: (losses: Losses) => void,
-): Promise<Detector[]> {
-  const { recipe, seed, signal, fold, onBatch } = options;
-  const rows = ({ features }: DescribedVoice, indices: readonly number[]) =>
-    matrixOf(indices.map((i) => features[i]!));
-  const trainings = voices.map((voice) =>
-    fitDetector(rows(voice, train), voice.detector, {
-      places: voice.places?.(voice.features[0]!.length) ?? null,
-      validation: validation === null ? null : rows(voice, validation),
-      ...{ seed, signal, epochs: recipe.epochs, batchSize: recipe.batchSize },
-      learningRate: recipe.optimizer.learningRate,
-      name: fold === null ? voice.name : `${voice.name} without ${fold + 1}`,
-      onBatch: (images) => onBatch(images, fold),
-    }),
-  );
-  const detectors: Detector[] = [];
+/** The detectors of one voice. */
+interface FittedFolds {
+  readonly all: Detector;
+  readonly without: readonly Detector[];
+}
+
+/** Of each voice. One epoch of each in turn. */
+async function fitAll(voices: readonly DescribedVoice[], options: FitVoicesOptions): Promise<FittedFolds[]> {
+  const { signal, onEpoch } = options;
+  const trainings = voices.map((voice) => fitFolds(voice, options));
+  const fitted: FittedFolds[] = [];
   while (true) {
-    const told: Losses[] = [];
+    const told: (readonly Losses[])[] = [];
     for (const [i, training] of trainings.entries()) {
-      if (detectors[i] !== undefined) continue;
+      if (fitted[i] !== undefined) continue;
       const { done, value } = await training.next();
-      if (done) detectors[i] = value;
-      else told.push(value);
+      if (!done) told.push(value);
+      else fitted[i] = { all: value.at(-1)!, without: value.slice(0, -1) };
     }
     if (signal.aborted) throw new InterruptedError('Interrupted while training.');
-    if (told.length === 0) return detectors;
+    if (told.length === 0) return fitted;
     onEpoch({
-      loss: mean(told.map(({ loss }) => loss)),
-      validationLoss: validation === null ? null : mean(told.map((losses) => losses.validationLoss!)),
+      loss: mean(told.map((losses) => losses.at(-1)!.loss)),
+      validationLoss: mean(
+        told.flatMap((losses) => losses.slice(0, -1).map((without) => without.validationLoss!)),
+      ),
     });
   }
+}
+
+/** Without each fold, and last of all with all images. */
+function fitFolds(
+  { name, features, detector, places }: DescribedVoice,
+  { recipe, seed, folds, signal, onBatch }: FitVoicesOptions,
+): ReturnType<typeof fitDetectors> {
+  const rows = (indices: readonly number[]) => matrixOf(indices.map((i) => features[i]!));
+  const everything = folds.flat().sort((a, b) => a - b);
+  const without = folds.map((fold, k) => {
+    const left = new Set(fold);
+    const train = everything.filter((i) => !left.has(i));
+    return { features: rows(train), validation: rows(fold), name: `${name} without ${k + 1}` };
+  });
+  return fitDetectors([...without, { features: rows(everything), validation: null, name }], detector, {
+    places: places?.(features[0]!.length) ?? null,
+    ...{ seed, signal, epochs: recipe.epochs, batchSize: recipe.batchSize },
+    learningRate: recipe.optimizer.learningRate,
+    onBatch,
+  });
 }
 
 async function scoresOf(detector: Detector, features: readonly Float32Array[]): Promise<number[]> {
