@@ -15,6 +15,7 @@ import { BundleError } from './inspect/bundleError.ts';
 import { addAgain } from './ledger/againCommands.ts';
 import { addLedger } from './ledger/commands.ts';
 import packageJson from './package.json' with { type: 'json' };
+import { addRecalibrate } from './recalibrateCommand.ts';
 import type { ScoreLine } from './score.ts';
 import { sourcesOf, withSettings } from './settingsOptions.ts';
 
@@ -53,6 +54,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
   addCheck(program, context, end);
   addLedger(program, context, end);
   addAgain(program, context);
+  addRecalibrate(program, context);
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;

@@ -1,17 +1,16 @@
 /** Sets the threshold from good images that training never saw, with the device's own code, and makes the bundle. */
 import { type Bundle, makeBundle } from '../agent/inspect/bundle.ts';
+import { calibrationOf, type Outputs, outputsOf } from '../agent/inspect/calibration.ts';
 import { decode } from '../agent/inspect/decode.ts';
-import { judge } from '../agent/inspect/judge.ts';
+import { type Meaning, whatItMeans } from '../agent/inspect/falseAlarms.ts';
 import { openScorer, type Scorer, type Scores } from '../agent/inspect/score.ts';
-import { conformalCount, deriveBounds } from '../agent/inspect/threshold.ts';
+import { deriveBounds } from '../agent/inspect/threshold.ts';
 import type { Manifest } from '../config/bundle.ts';
 import type { Recipe } from '../config/recipe.ts';
 import { LIMITS, type LoadedImage } from './data/load.ts';
 import { TrainerError } from './error.ts';
 import type { Picture } from './features.ts';
 import type { Tuning } from './metrics.ts';
-import { quantile } from './statistics/auroc.ts';
-import { falseAlarmRange, type Interval } from './statistics/rates.ts';
 import { sweepThresholds } from './statistics/sweep.ts';
 import type { Measurements } from './train.ts';
 
@@ -24,17 +23,13 @@ export const EXECUTION = { executionProvider: 'cpu', threads: 1 } as const;
  */
 const GOLDEN_TOLERANCE = 1e-3;
 
-export interface Calibration {
+export interface Calibration extends Meaning {
   /** Calibration images with their scores, ascending, and robust z of each voice where there are voices. */
   readonly images: readonly {
     readonly name: string;
     readonly score: number;
     readonly voices?: readonly number[];
   }[];
-  /** Of the conformal rule: the rate promised, and where it lies in 90 of 100 calibrations of this size. */
-  readonly falseAlarms: (Interval & { readonly promised: number }) | null;
-  /** Calibration images that the threshold calls for review. */
-  readonly called: number;
 }
 
 /** Labelled images that were set aside from the test. */
@@ -111,36 +106,10 @@ export async function calibrate(
   }
 }
 
-/** What calibration takes from one good image. */
-export interface Outputs extends Pick<Scores, 'voices' | 'statistics'> {
-  readonly score: number;
-  /** Largest value of the map. */
-  readonly peak: number;
-}
-
 /** A calibration image as a graph gave it that did not see it. */
 export interface Unseen extends Outputs {
   readonly name: string;
   readonly scores: Pick<Scores, 'voices' | 'statistics' | 'map' | 'mapHeight' | 'mapWidth'>;
-}
-
-/** Of a batch of one. */
-export function outputsOf({ score, map, voices, statistics }: Scores): Outputs {
-  const peak = map.reduce((highest, value) => Math.max(highest, value));
-  return { score: score[0]!, peak, voices, statistics };
-}
-
-/** What the manifest says of good images that training never saw, in any order. */
-export function calibrationOf(
-  manifest: Pick<Manifest, 'voices' | 'statistics'>,
-  images: readonly Outputs[],
-): Manifest['calibration'] {
-  const ascending = (values: readonly number[]) => values.toSorted((a, b) => a - b);
-  return {
-    scores: ascending(images.map(({ score }) => score)),
-    ...valuesOf(manifest, images),
-    mapAlarm: Math.max(quantile(ascending(images.map(({ peak }) => peak)), 0.95), Number.EPSILON),
-  };
 }
 
 /** What is kept of each image: of a thousand, reconstructions would fill the memory. */
@@ -171,21 +140,6 @@ function named(measurements: Measurements | null): Pick<Manifest, 'voices' | 'st
   return { voices: entries(measurements.voices), statistics: entries(measurements.statistics) };
 }
 
-/** Values of each voice and statistic on calibration images, ascending, by name; `rows` holds one image each. */
-function valuesOf(
-  manifest: Pick<Manifest, 'voices' | 'statistics'>,
-  rows: readonly Pick<Scores, 'voices' | 'statistics'>[],
-): Pick<Manifest['calibration'], 'voices' | 'statistics'> {
-  const ofAll = (what: 'voices' | 'statistics') => {
-    const entries = manifest[what]?.map(({ name }, i): [string, number[]] => [
-      name,
-      rows.map((row) => row[what]![i]!).sort((a, b) => a - b),
-    ]);
-    return entries === undefined ? {} : { [what]: Object.fromEntries(entries) };
-  };
-  return { ...ofAll('voices'), ...ofAll('statistics') };
-}
-
 /** To be asked before training begins. @throws TrainerError when the rule needs labelled images that are not there. */
 export function requireTuning({ threshold }: Pick<Recipe, 'threshold'>, { good, poor }: TuningImages): void {
   if (threshold.rule !== 'f1' || (good.length > 0 && poor.length > 0)) return;
@@ -211,22 +165,6 @@ async function scoreGolden(png: Buffer, scorer: Scorer, recipe: Recipe) {
   const { pixels } = await decode(png, recipe.input, LIMITS);
   const { score } = await scorer.score(pixels, 1);
   return { png: png.toString('base64'), score: score[0]! };
-}
-
-/** What a threshold means for good captures like those it was calibrated on. */
-export function whatItMeans({
-  threshold,
-  calibration: { scores, groups = scores.length },
-}: Pick<Manifest, 'threshold' | 'calibration'>): Pick<Calibration, 'falseAlarms' | 'called'> {
-  const { rule } = threshold;
-  const n = scores.length;
-  return {
-    falseAlarms:
-      rule.rule === 'conformal'
-        ? { promised: rule.alpha, ...falseAlarmRange(conformalCount(rule.alpha, n), n, groups) }
-        : null,
-    called: scores.filter((score) => judge(score, threshold, scores).verdict === 'review').length,
-  };
 }
 
 /** A manifest around the graph, before anything was scored: calibration, threshold and golden samples are blanks. */

@@ -1,9 +1,10 @@
 /** Which of the images that were given as good least look it. */
+import { calibrationOf } from '../agent/inspect/calibration.ts';
 import { evidenceOf } from '../agent/inspect/evidence.ts';
 import { judge } from '../agent/inspect/judge.ts';
 import type { Manifest } from '../config/bundle.ts';
 import type { Evidence } from '../config/evidence.ts';
-import { calibrationOf, type Unseen } from './calibrate.ts';
+import type { Unseen } from './calibrate.ts';
 
 /** An image as a model sees it that was not trained on it, against all other good images. */
 export interface Suspicious {

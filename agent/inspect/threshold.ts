@@ -1,6 +1,7 @@
 /** Derives the bounds of a threshold from calibration scores. Where they are applied: judge.ts. */
 import { ConfigError } from '../../config/errors.ts';
 import type { ThresholdRule } from '../../config/threshold.ts';
+import { quantile } from './quantile.ts';
 
 export interface Bounds {
   /** Scores below are called for review; null: no lower bound. */
@@ -35,13 +36,13 @@ export function deriveBounds(rule: ThresholdRule, scores: readonly number[]): Bo
       return { lower: mean - rule.k * deviation, upper: mean + rule.k * deviation };
     }
     case 'mad': {
-      const centre = interpolate(scores, 0.5);
+      const centre = quantile(scores, 0.5);
       const distances = scores.map((s) => Math.abs(s - centre)).sort((a, b) => a - b);
       // 1.4826: makes it the standard deviation of a normal distribution (Rousseeuw and Croux 1993).
-      return { lower: null, upper: centre + rule.k * 1.4826 * interpolate(distances, 0.5) };
+      return { lower: null, upper: centre + rule.k * 1.4826 * quantile(distances, 0.5) };
     }
     case 'quantile':
-      return { lower: null, upper: interpolate(scores, rule.q) };
+      return { lower: null, upper: quantile(scores, rule.q) };
     case 'fixed':
       return { lower: null, upper: rule.value };
     case 'f1':
@@ -55,14 +56,6 @@ function moments(scores: readonly number[]): { mean: number; deviation: number }
   const mean = scores.reduce((sum, s) => sum + s, 0) / scores.length;
   const variance = scores.reduce((sum, s) => sum + (s - mean) ** 2, 0) / scores.length;
   return { mean, deviation: Math.sqrt(variance) };
-}
-
-/** Linear interpolation between order statistics: type 7 of Hyndman and Fan 1996, NumPy's default. */
-function interpolate(sorted: readonly number[], q: number): number {
-  const position = q * (sorted.length - 1);
-  const below = Math.floor(position);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below]! + (position - below) * (sorted[above]! - sorted[below]!);
 }
 
 /** Smallest alpha that the conformal rule can promise with `n` calibration scores, rounded up to four digits. */

@@ -1,11 +1,11 @@
 /** Figures of runs that never were, for tests of the report: equal arguments give equal figures. */
+import { falseAlarmRange } from '../../agent/inspect/falseAlarms.ts';
 import { conformalP } from '../../agent/inspect/threshold.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { Threshold } from '../../config/threshold.ts';
 import { summarize } from '../../trainer/evaluation/summarize.ts';
 import type { ScoredImage, Warning } from '../../trainer/evaluation/types.ts';
 import type { EvaluationMetrics, Metrics } from '../../trainer/metrics.ts';
-import { falseAlarmRange } from '../../trainer/statistics/rates.ts';
 import { random } from '../support/images.ts';
 
 /** Text that breaks a page which does not escape it. */

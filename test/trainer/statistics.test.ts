@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { betaQuantile, falseAlarmRange } from '../../agent/inspect/falseAlarms.ts';
+import { quantile } from '../../agent/inspect/quantile.ts';
 import { type Random, randomFor } from '../../trainer/random.ts';
-import { auroc, quantile } from '../../trainer/statistics/auroc.ts';
+import { auroc } from '../../trainer/statistics/auroc.ts';
 import {
   countGroups,
   differenceOfAuroc,
@@ -10,7 +12,7 @@ import {
 } from '../../trainer/statistics/bootstrap.ts';
 import { classify } from '../../trainer/statistics/classification.ts';
 import { figuresOf, rank } from '../../trainer/statistics/ranking.ts';
-import { betaQuantile, falseAlarmRange, wilson } from '../../trainer/statistics/rates.ts';
+import { wilson } from '../../trainer/statistics/rates.ts';
 import { sweepThresholds } from '../../trainer/statistics/sweep.ts';
 
 const close = (actual: number, expected: number, tolerance = 1e-12) =>

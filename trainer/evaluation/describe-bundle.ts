@@ -1,7 +1,7 @@
 /** What a report says of a bundle and of its calibration, from the bundle alone. */
 import type { Bundle } from '../../agent/inspect/bundle.ts';
+import { whatItMeans } from '../../agent/inspect/falseAlarms.ts';
 import { whatItHolds } from '../../agent/inspect/holdings.ts';
-import { whatItMeans } from '../calibrate.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
 import type { Reference } from './types.ts';
 

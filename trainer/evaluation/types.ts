@@ -1,7 +1,7 @@
 /** What an evaluation measures of each image, and what it concludes. */
+import type { Interval } from '../../agent/inspect/falseAlarms.ts';
 import type { RefusedImage } from '../data/load.ts';
 import type { Label } from '../data/sample.ts';
-import type { Interval } from '../statistics/rates.ts';
 
 /** Simple measures of an image, before and beside any model. Grey values are 0..255. */
 export interface Properties {

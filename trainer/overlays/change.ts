@@ -1,10 +1,10 @@
 /** What a bundle measures in an image, with and without one of its regions. */
 import { pixelsOf } from '../../agent/inspect/mask.ts';
+import { quantile } from '../../agent/inspect/quantile.ts';
 import type { Scorer } from '../../agent/inspect/score.ts';
 import type { Manifest } from '../../config/bundle.ts';
 import type { Preprocessing, Region } from '../../config/preprocessing.ts';
 import type { Picture } from '../features.ts';
-import { quantile } from '../statistics/auroc.ts';
 
 export interface Dependence {
   readonly of: 'statistic' | 'voice';

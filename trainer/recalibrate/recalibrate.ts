@@ -1,14 +1,13 @@
 /** `trainer recalibrate`: a new bundle with the weights of an old one, calibrated on good images of another site. */
-import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import path from 'node:path';
-import { makeBundle, writeBundle } from '../../agent/inspect/bundle.ts';
+import { writeBundle } from '../../agent/inspect/bundle.ts';
+import { calibrationOf } from '../../agent/inspect/calibration.ts';
+import { type Meaning, whatItMeans } from '../../agent/inspect/falseAlarms.ts';
 import { loadInspector } from '../../agent/inspect/inspect.ts';
-import { judge } from '../../agent/inspect/judge.ts';
-import { deriveBounds, smallestAlpha } from '../../agent/inspect/threshold.ts';
+import { besideOf, calledBy, recalibrateBundle, requireFree } from '../../agent/inspect/recalibrate.ts';
+import { smallestAlpha } from '../../agent/inspect/threshold.ts';
 import type { Manifest } from '../../config/bundle.ts';
 import type { Threshold, ThresholdRule } from '../../config/threshold.ts';
-import { type Calibration, calibrationOf, EXECUTION, whatItMeans } from '../calibrate.ts';
+import { EXECUTION } from '../calibrate.ts';
 import type { Console } from '../console.ts';
 import { samplesIn } from '../data/find.ts';
 import { groupByName } from '../data/groups.ts';
@@ -52,15 +51,12 @@ export interface Recalibrated {
   /** How many of the new images each threshold calls for review. */
   readonly called: { readonly before: number; readonly now: number };
   /** Of the conformal rule: the rate promised, and where it lies in 90 of 100 calibrations of this size. */
-  readonly falseAlarms: Calibration['falseAlarms'];
+  readonly falseAlarms: Meaning['falseAlarms'];
   readonly shifts: readonly DescribedShift[];
 }
 
 /**
  * Load as the device does -> score -> compare with the old calibration -> new bundle, opened again as a device opens it.
- *
- * The weights stay, and so do the scales within the graph that make voices comparable (robust z, recipe `auto`): the
- * threshold holds by the ranks of scores alone, which are those of new good images whatever the scales are.
  * @throws TrainerError, ConfigError or BundleError, saying what was expected, what came, what to do.
  * @throws InterruptedError when it is stopped.
  */
@@ -69,7 +65,7 @@ export async function runRecalibrate(options: RecalibrateOptions, console: Conso
   await requireFree(out);
   const inspector = await loadInspector({ bundlePath: options.bundle, limits: LIMITS, ...EXECUTION });
   try {
-    const { manifest, model } = inspector.bundle;
+    const { manifest } = inspector.bundle;
     console.say(`bundle: ${manifest.name} ${manifest.version} (${manifest.digest}), proven on this machine`);
     const rule = changeRule(manifest.threshold.rule, options.changes);
     const samples = await goodSamples(options);
@@ -85,21 +81,7 @@ export async function runRecalibrate(options: RecalibrateOptions, console: Conso
     requireUsable(scored);
     requireEnough(rule, scored.images.length, 'usable images');
 
-    const calibration = {
-      ...calibrationOf(manifest, scored.images),
-      ...(groups !== null && { groups }),
-    };
-    const threshold = { rule, ...deriveBounds(rule, calibration.scores), revision: 1 };
-    const { digest: from, ...kept } = manifest;
-    const bundle = makeBundle(model, {
-      ...kept,
-      calibration,
-      threshold,
-      provenance: {
-        ...manifest.provenance,
-        recalibration: { images: scored.images.length, digest: digestOf(scored.images), from },
-      },
-    });
+    const bundle = recalibrateBundle(inspector.bundle, scored.images, rule, groups);
     await requireFree(out);
     await writeBundle(out, bundle);
     await proveWritten(out);
@@ -107,12 +89,12 @@ export async function runRecalibrate(options: RecalibrateOptions, console: Conso
     const result: Recalibrated = {
       format: 1,
       bundle: { file: out, digest: bundle.manifest.digest },
-      from: { file: options.bundle, digest: from },
+      from: { file: options.bundle, digest: manifest.digest },
       ...scored,
       images: scored.images.length,
       groups,
-      threshold: { before: manifest.threshold, now: threshold },
-      called: { before: calledBy(manifest, calibration.scores), now: called },
+      threshold: { before: manifest.threshold, now: bundle.manifest.threshold },
+      called: { before: calledBy(inspector.bundle, bundle.manifest.calibration.scores), now: called },
       falseAlarms,
       shifts: findShifts(manifest.calibration, byGroup(manifest, scored.images)),
     };
@@ -169,36 +151,8 @@ function byGroup(manifest: Manifest, images: readonly GoodImage[]): Manifest['ca
   );
 }
 
-function calledBy({ threshold, calibration }: Manifest, scores: readonly number[]): number {
-  return scores.filter((score) => judge(score, threshold, calibration.scores).verdict === 'review').length;
-}
-
-function digestOf(images: readonly GoodImage[]): string {
-  const hash = createHash('sha256');
-  for (const sha256 of images.map((image) => image.sha256).sort()) hash.update(sha256);
-  return `sha256:${hash.digest('hex')}`;
-}
-
 /** This proves the digest and the golden samples of the file as written. */
 async function proveWritten(file: string): Promise<void> {
   const inspector = await loadInspector({ bundlePath: file, limits: LIMITS, ...EXECUTION });
   await inspector.close();
-}
-
-function besideOf(bundle: string): string {
-  const { dir, name } = path.parse(bundle);
-  return path.join(dir, `${name}-recalibrated.onnx`);
-}
-
-async function requireFree(file: string): Promise<void> {
-  const found = await stat(file).catch(() => null);
-  if (found !== null)
-    throw new TrainerError(
-      `${file} exists already, and nothing is overwritten. Choose another --out, or delete it.`,
-    );
-  const folder = await stat(path.dirname(file)).catch(() => null);
-  if (!folder?.isDirectory())
-    throw new TrainerError(
-      `The folder ${path.dirname(file)} of --out does not exist. Make it, or choose another --out.`,
-    );
 }

@@ -1,6 +1,6 @@
 /** Scores the good images of another site, each as the device would. */
+import { type Outputs, outputsOf } from '../../agent/inspect/calibration.ts';
 import type { Inspector } from '../../agent/inspect/inspect.ts';
-import { type Outputs, outputsOf } from '../calibrate.ts';
 import type { RefusedImage } from '../data/load.ts';
 import type { Sample } from '../data/sample.ts';
 import { mapAtOnce, type Progress } from '../evaluation/at-once.ts';

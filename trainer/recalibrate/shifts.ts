@@ -1,10 +1,10 @@
 /** In what the good images of another site differ from those of the old calibration. */
+import { quantile } from '../../agent/inspect/quantile.ts';
 import { countIn, inWords, rangeIn } from '../../agent/inspect/wording.ts';
 import type { Manifest } from '../../config/bundle.ts';
 import { EVIDENCE } from '../../config/evidence.ts';
 import { knownStatistic, knownVoice } from '../../config/measurements.ts';
 import { type Shift, shiftOf } from '../evaluation/warnings/shifted-captures.ts';
-import { quantile } from '../statistics/auroc.ts';
 
 export interface DescribedShift extends Shift {
   readonly of: 'score' | 'voice' | 'statistic';

@@ -1,7 +1,7 @@
 /** The answer in a headline and three sentences, made from the figures. */
+import type { Interval } from '../../agent/inspect/falseAlarms.ts';
 import type { Evaluation, Rate } from '../evaluation/types.ts';
 import type { EvaluationMetrics } from '../metrics.ts';
-import type { Interval } from '../statistics/rates.ts';
 import { counted, figure, ofHundred, share } from './numbers.ts';
 import { bestRanking, type KnownRule, nearestRule, ruleDoesAsWell } from './rules.ts';
 

@@ -1,8 +1,8 @@
 /** Percentile bootstrap (Efron 1979) of ranking figures, drawn by group: images of one patient are no independent evidence. */
+import type { Interval } from '../../agent/inspect/falseAlarms.ts';
+import { quantile } from '../../agent/inspect/quantile.ts';
 import { randomFor } from '../random.ts';
-import { quantile } from './auroc.ts';
 import { figuresOf, type RankedImage, rank } from './ranking.ts';
-import type { Interval } from './rates.ts';
 
 export interface GroupedImage extends RankedImage {
   /** null: a group of its own. */

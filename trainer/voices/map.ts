@@ -1,9 +1,9 @@
 /** Where an image departs from good ones: oriented energy, cell by cell. */
 import * as tf from '@tensorflow/tfjs-core';
+import { quantile } from '../../agent/inspect/quantile.ts';
 import { shrunkCovariance, whiteningOf } from '../detectors/covariance.ts';
 import { matrixOf } from '../detectors/matrix.ts';
 import { standardise, standardiseMatrix, standardOf } from '../detectors/standardise.ts';
-import { quantile } from '../statistics/auroc.ts';
 import { CELLS, logEnergyCells } from './energy.ts';
 import { placing, resample } from './resampling.ts';
 import { EDGE, type Views } from './views.ts';

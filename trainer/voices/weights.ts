@@ -1,6 +1,6 @@
 /** How loud each voice speaks, from a few examples of what is poor. */
-
-import { type Interval, wilson } from '../statistics/rates.ts';
+import type { Interval } from '../../agent/inspect/falseAlarms.ts';
+import { wilson } from '../statistics/rates.ts';
 import { solve } from '../statistics/solve.ts';
 
 /** Robust z of each voice, of one image. */

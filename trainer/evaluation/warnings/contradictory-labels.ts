@@ -1,5 +1,6 @@
 /** Labels that cannot all be right. */
-import { auroc, quantile } from '../../statistics/auroc.ts';
+import { quantile } from '../../../agent/inspect/quantile.ts';
+import { auroc } from '../../statistics/auroc.ts';
 import type { ReferenceImage, Warning } from '../types.ts';
 import { count, type WarningInput } from './input.ts';
 import { findNearCopies } from './near-copies.ts';

@@ -1,6 +1,6 @@
 /** Finds pictures that were saved again: at another quality, slightly cropped, brightened. */
+import { quantile } from '../../../agent/inspect/quantile.ts';
 import { randomFor, shuffled } from '../../random.ts';
-import { quantile } from '../../statistics/auroc.ts';
 import { alignedDistance, normalise, SIDE, smoothed, withoutCommon } from './alignment.ts';
 import { upperNormalQuantile } from './two-sample.ts';
 

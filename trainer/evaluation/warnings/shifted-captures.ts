@@ -1,7 +1,7 @@
 /** Good test images are not like the good images that the threshold was calibrated on. */
+import { falseAlarmRange } from '../../../agent/inspect/falseAlarms.ts';
 import { conformalCount } from '../../../agent/inspect/threshold.ts';
 import { auroc } from '../../statistics/auroc.ts';
-import { falseAlarmRange } from '../../statistics/rates.ts';
 import type { Properties, Warning } from '../types.ts';
 import { meanByGroup, percent, type WarningInput } from './input.ts';
 import { kolmogorovSmirnov, mannWhitney } from './two-sample.ts';

@@ -1,5 +1,5 @@
+import { falseAlarmRange } from '../../../agent/inspect/falseAlarms.ts';
 import { conformalCount } from '../../../agent/inspect/threshold.ts';
-import { falseAlarmRange } from '../../statistics/rates.ts';
 import type { Warning } from '../types.ts';
 import { percent, type WarningInput } from './input.ts';
 
