@@ -13,7 +13,7 @@ import { siteKey } from './deliver/identity.ts';
 import { openLedger } from './deliver/ledger.ts';
 import type { Holder } from './deliver/lock.ts';
 import { type Publishing, startPublishing } from './deliver/publish.ts';
-import { rebuiltMessage } from './deliver/rebuild.ts';
+import { missingMessage, rebuiltMessage } from './deliver/rebuild.ts';
 import { SCHEMA_VERSION } from './deliver/schema.ts';
 import { openDiskProbe } from './disk.ts';
 import type { FaultPoint } from './faultPoints.ts';
@@ -102,6 +102,8 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     log.error({ rebuilt }, 'the ledger was damaged');
     conditions.set('ledger-rebuilt', rebuiltMessage(rebuilt));
   }
+  const { missing } = ledger.opening;
+  if (missing !== null) conditions.set('ledger-rebuilt', missingMessage(missing));
   const leftovers = endLeftovers(stateFolder);
   if (leftovers.length > 0)
     log.warn({ pids: leftovers }, 'ended scoring processes that an agent left behind');

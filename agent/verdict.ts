@@ -41,7 +41,13 @@ export function makeVerdict(
       };
   return {
     schema: 'plumbline/verdict/1',
-    id: verdictId(key, device, capture, revision),
+    id: verdictId(key, device, capture, {
+      revision,
+      verdict: judged.verdict,
+      reason: judged.reason,
+      score: judged.score,
+      model: manifest.digest,
+    }),
     seq,
     revision,
     supersedes,

@@ -41,7 +41,8 @@ export const ALERTS = {
   'watch-degraded': 'File events are not available; the folder is swept instead.',
   'disk-full': 'The state folder has no space left; scoring waits.',
   'ledger-failing': 'The ledger cannot be written; scoring waits.',
-  'ledger-rebuilt': 'The ledger was damaged: it was set aside, and a new one made of what could be read.',
+  'ledger-rebuilt':
+    'The ledger was damaged, and a new one made of what could be read; or it lacks verdicts that were given, as after it was deleted or restored from an older copy.',
   'scorer-failing': 'The scoring process does not start; captures wait.',
   'delivery-refused': 'The broker refuses verdicts; they are kept and sent again.',
 } as const;
@@ -106,7 +107,7 @@ export const GAP_REASONS = {
   'outbox-bytes': 'More waited for the broker than outbox.bytes allows: the oldest were dropped.',
   'outbox-age': 'They waited for the broker for longer than outbox.age.',
   'ledger-rebuilt':
-    'The ledger was damaged: what could not be read is missing, or is judged again with the same id and another seq.',
+    'The ledger was damaged, deleted or restored from an older copy: what it lacks is judged again where the file still stands, with another seq, and with the same id where the verdict is the same.',
 } as const;
 
 export type GapReason = keyof typeof GAP_REASONS;

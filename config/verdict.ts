@@ -39,7 +39,9 @@ const instant = z.iso.datetime().describe('UTC, ISO 8601 with milliseconds.');
 export const verdict = z
   .object({
     schema: z.literal('plumbline/verdict/1'),
-    id: z.uuid().describe('The same for every repeat of one record: deduplicate by it.'),
+    id: z
+      .uuid()
+      .describe('The same for every repeat of one record, and never of another verdict: deduplicate by it.'),
     seq: z.int().min(1).describe('Counts up by one per record of this device; a jump shows a gap.'),
     revision: z
       .int()

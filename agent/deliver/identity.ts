@@ -2,6 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import type { VerdictWord } from '../../config/verdict.ts';
 import type { Capture } from '../capture.ts';
 import { StateFolderError } from './lock.ts';
 import { syncFile } from './sync.ts';
@@ -36,15 +37,29 @@ export function imageRef(key: Buffer, name: string): string {
   return createHmac('sha256', key).update(`ref\0${name}`).digest('hex').slice(0, 32);
 }
 
+/** What a verdict says: an id never stands for another. */
+export interface Said {
+  /** From 1. */
+  readonly revision: number;
+  readonly verdict: VerdictWord;
+  readonly reason: string | null;
+  readonly score: number | null;
+  /** Digest of the bundle. */
+  readonly model: string;
+}
+
 /**
- * A UUID that follows from the capture and the number of the verdict on it: the same capture on the same device gets
- * the same id, even when the ledger was lost. Version 8 layout of RFC 9562, section 5.8, over HMAC-SHA-256.
- * @param revision from 1.
+ * A UUID that follows from the capture and what is said of it: when the ledger was lost and a capture is judged again, it
+ * gets the same id if the verdict is the same, and another if threshold or model have changed. Version 8 layout of
+ * RFC 9562, section 5.8, over HMAC-SHA-256.
  */
-export function verdictId(key: Buffer, device: string, capture: Capture, revision: number): string {
+export function verdictId(key: Buffer, device: string, capture: Capture, said: Said): string {
   const { name, size, modifiedNanoseconds, kind } = capture;
-  const parts = [device, name, size, modifiedNanoseconds.toString(), kind];
-  const identity = JSON.stringify(revision === 1 ? parts : [...parts, revision]);
+  const { revision, verdict, reason, score, model } = said;
+  const identity = JSON.stringify([
+    ...[device, name, size, modifiedNanoseconds.toString(), kind],
+    ...[revision, verdict, reason, score, model],
+  ]);
   const bytes = createHmac('sha256', key).update(`id\0${identity}`).digest().subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;

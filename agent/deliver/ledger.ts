@@ -4,10 +4,11 @@ import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makeFolder } from '../../config/folder.ts';
 import { type FaultPoint, noFault } from '../faultPoints.ts';
+import { type HighWater, openHighWater } from './highWater.ts';
 import { checkIntegrity } from './integrity.ts';
-import { type LedgerGaps, ledgerGaps } from './ledgerGaps.ts';
+import { addGap, type LedgerGaps, ledgerGaps } from './ledgerGaps.ts';
 import { type LedgerOutbox, ledgerOutbox } from './ledgerOutbox.ts';
-import { type LedgerRecords, ledgerRecords } from './ledgerRecords.ts';
+import { type LedgerRecords, lastSeq, ledgerRecords, skipTo } from './ledgerRecords.ts';
 import { type LedgerRetention, ledgerRetention } from './ledgerRetention.ts';
 import { type LedgerThresholds, ledgerThresholds } from './ledgerThresholds.ts';
 import { type LedgerWishes, ledgerWishes } from './ledgerWishes.ts';
@@ -15,7 +16,7 @@ import { type LockOptions, lockStateFolder, StateFolderError } from './lock.ts';
 import { finishRebuild, type Rebuilt, rebuild } from './rebuild.ts';
 import { migrate } from './schema.ts';
 import { syncFile } from './sync.ts';
-import { type Connection, isDamage, LedgerError } from './transaction.ts';
+import { type Connection, isDamage, LedgerError, transaction } from './transaction.ts';
 
 export interface Ledger extends LedgerRecords {
   readonly outbox: LedgerOutbox;
@@ -36,6 +37,8 @@ export interface Opening {
   readonly rebuilt: boolean;
   /** False: the check of its integrity was not done in time, and was left. */
   readonly checked: boolean;
+  /** It lacks the verdicts of these numbers, which were given: somebody deleted, emptied or restored it. null: none. */
+  readonly missing: { readonly first: number; readonly last: number } | null;
 }
 
 export interface LedgerOptions extends LockOptions {
@@ -66,13 +69,16 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
   }
   const lock = await lockStateFolder(stateFolder, options);
   try {
-    const { connection, ...opening } = await openSound(stateFolder, faultPoint);
+    const { connection, ...found } = await openSound(stateFolder, faultPoint);
+    const highWater = openHighWater(stateFolder);
+    const opening = { ...found, missing: passOver(connection, highWater) };
     const close = () => {
       connection.database.close();
+      highWater.close();
       lock.release();
     };
     return {
-      ...ledgerRecords(connection),
+      ...ledgerRecords(connection, highWater),
       outbox: ledgerOutbox(connection),
       gaps: ledgerGaps(connection),
       retention: ledgerRetention(connection),
@@ -92,7 +98,7 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
 async function openSound(
   folder: string,
   faultPoint: FaultPoint,
-): Promise<Opening & { readonly connection: Connection }> {
+): Promise<Omit<Opening, 'missing'> & { readonly connection: Connection }> {
   const path = join(folder, LEDGER_FILE);
   try {
     let rebuilt = finishRebuild(folder, LEDGER_FILE);
@@ -136,6 +142,18 @@ function connect(path: string, faultPoint: FaultPoint): Connection {
     database.close();
     throw error;
   }
+}
+
+/** Numbers that were given and are not in the ledger are announced as a gap, and not given again. */
+function passOver(connection: Connection, { reached }: HighWater): Opening['missing'] {
+  const last = lastSeq(connection.database);
+  if (last >= reached) return null;
+  const missing = { first: last + 1, last: reached };
+  transaction(connection, 'pass-over', () => {
+    skipTo(connection.database, reached);
+    addGap(connection.database, { ...missing, verdicts: null, reason: 'ledger-rebuilt' });
+  });
+  return missing;
 }
 
 function rebuiltOf(database: DatabaseSync): Rebuilt | null {

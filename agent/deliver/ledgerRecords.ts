@@ -1,6 +1,9 @@
 /** Captures and the verdicts on them, within the ledger. */
+
+import type { DatabaseSync } from 'node:sqlite';
 import type { Verdict, VerdictWord } from '../../config/verdict.ts';
 import type { Capture } from '../capture.ts';
+import type { HighWater } from './highWater.ts';
 import { type Connection, transaction } from './transaction.ts';
 
 /** What the ledger gives a new verdict. */
@@ -50,6 +53,20 @@ export interface LedgerRecords {
  */
 const MOST_RETURNS = 10;
 
+const LAST_SEQ = `
+  SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'), 0),
+             coalesce((SELECT max(seq) FROM verdicts), 0)) AS seq`;
+
+/** The highest number that the ledger gave, or passed over; 0: none. */
+export const lastSeq = (database: DatabaseSync): number =>
+  (database.prepare(LAST_SEQ).get() as { seq: number }).seq;
+
+/** Within a transaction of the caller: the next verdict gets the number after `seq`. */
+export function skipTo(database: DatabaseSync, seq: number): void {
+  database.prepare("DELETE FROM sqlite_sequence WHERE name = 'verdicts'").run();
+  database.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('verdicts', ?)").run(seq);
+}
+
 interface Known {
   readonly capture: number;
   readonly wanted: 0 | 1;
@@ -60,7 +77,7 @@ interface Newest {
   readonly revision: number;
 }
 
-export function ledgerRecords(connection: Connection): LedgerRecords {
+export function ledgerRecords(connection: Connection, highWater: Pick<HighWater, 'note'>): LedgerRecords {
   const { database } = connection;
   const find = database.prepare(
     `SELECT capture,
@@ -77,10 +94,7 @@ export function ledgerRecords(connection: Connection): LedgerRecords {
   );
   const setContent = database.prepare('UPDATE captures SET sha256 = ? WHERE capture = ?');
   const answer = database.prepare('DELETE FROM again WHERE capture = ?');
-  const nextSeq = database.prepare(
-    `SELECT 1 + max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'), 0),
-                    coalesce((SELECT max(seq) FROM verdicts), 0)) AS seq`,
-  );
+  const last = database.prepare(LAST_SEQ);
   const addVerdict = database.prepare(
     `INSERT INTO verdicts (seq, capture, revision, id, ref, word, reason, score, model, scored_at, recorded_ms)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -108,7 +122,7 @@ export function ledgerRecords(connection: Connection): LedgerRecords {
     }
     const replaced = newestOf.get(number) as Newest | undefined;
     const verdict = makeVerdict({
-      seq: (nextSeq.get() as { seq: number }).seq,
+      seq: (last.get() as { seq: number }).seq + 1,
       revision: (replaced?.revision ?? 0) + 1,
       supersedes: replaced?.id ?? null,
     });
@@ -132,8 +146,11 @@ export function ledgerRecords(connection: Connection): LedgerRecords {
     tally.run(word);
     return verdict;
   };
-  const recordAll = (entries: readonly Entry[]) =>
-    transaction(connection, 'record', () => entries.map(write));
+  const recordAll = (entries: readonly Entry[]) => {
+    const verdicts = transaction(connection, 'record', () => entries.map(write));
+    for (const verdict of verdicts) if (verdict !== null) highWater.note(verdict.seq);
+    return verdicts;
+  };
 
   return {
     isRecorded: (capture) => known(capture)?.wanted === 0,

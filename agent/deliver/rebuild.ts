@@ -1,4 +1,4 @@
-/** A damaged ledger is set aside, and a new one takes over what can be read. What cannot is judged again, under the same ids. */
+/** A damaged ledger is set aside, and a new one takes over what can be read. What cannot is judged again. */
 import { closeSync, existsSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -87,7 +87,12 @@ export function rebuiltMessage({ damage, setAside, verdicts, incomplete }: Rebui
   const thresholds = incomplete.includes('thresholds')
     ? ' The threshold in force may be an earlier one: see config/reported.'
     : '';
-  return `The ledger was damaged (${damage}). It lies in ${setAside} within the state folder; the new one holds ${verdicts} of its verdicts (${lost}). Captures without one are judged again, under the same ids.${thresholds} Check the disk.`;
+  return `The ledger was damaged (${damage}). It lies in ${setAside} within the state folder; the new one holds ${verdicts} of its verdicts (${lost}). Captures without one are judged again.${thresholds} Check the disk.`;
+}
+
+/** As `rebuiltMessage`, of a ledger that is sound and lacks verdicts. */
+export function missingMessage({ first, last }: { readonly first: number; readonly last: number }): string {
+  return `The ledger ${first === 1 ? 'is empty' : `ends at verdict ${first - 1}`}, but numbers up to ${last} were given: it was deleted, emptied, or restored from an older copy. Numbers go on at ${last + 1}, and captures without a verdict in it are judged again. If the ledger is elsewhere, stop the agent and put it back.`;
 }
 
 function wholeOf(folder: string, file: string): string {

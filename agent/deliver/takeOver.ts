@@ -1,6 +1,7 @@
 /** Reads a damaged ledger row by row, and writes down again what makes sense. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { addGap } from './ledgerGaps.ts';
+import { lastSeq, skipTo } from './ledgerRecords.ts';
 import { isDamage } from './transaction.ts';
 
 export interface TakenOver {
@@ -115,12 +116,8 @@ function added(add: () => unknown): boolean {
  * in between are announced as a gap.
  */
 function jump(target: DatabaseSync, first: number): void {
-  const { newest } = target.prepare('SELECT coalesce(max(seq), 0) AS newest FROM verdicts').get() as {
-    newest: number;
-  };
-  const last = Math.max(newest, Math.floor(Date.now() / 1000));
-  target.prepare("DELETE FROM sqlite_sequence WHERE name = 'verdicts'").run();
-  target.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('verdicts', ?)").run(last);
+  const last = Math.max(lastSeq(target), Math.floor(Date.now() / 1000));
+  skipTo(target, last);
   addGap(target, { first, last, verdicts: null, reason: 'ledger-rebuilt' });
 }
 

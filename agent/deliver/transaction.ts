@@ -20,6 +20,7 @@ export const TRANSITIONS = {
   threshold: 'write down a threshold',
   migrate: 'migrate the ledger',
   'take-over': 'take over what a damaged ledger holds',
+  'pass-over': 'pass over numbers that the ledger lacks',
 } as const;
 
 export type Transition = keyof typeof TRANSITIONS;

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { AgentSettings } from '../../config/agent.ts';
-import type { Verdict } from '../../config/verdict.ts';
+import type { Verdict, VerdictWord } from '../../config/verdict.ts';
 import { type Capture, tooDeep } from '../capture.ts';
-import { siteKey, verdictId } from '../deliver/identity.ts';
+import { type Said, siteKey, verdictId } from '../deliver/identity.ts';
 import { ignoreMatcher } from '../ingest/ignore.ts';
 import { captureAt, isImageName } from '../ingest/look.ts';
 import { pathTo } from '../ingest/names.ts';
@@ -118,13 +118,13 @@ function messages(reader: LedgerReader): Proof {
   return { what: 'messages', ok: wrong.length === 0, said };
 }
 
-/** Ids follow from captures, so that a subscriber knows a repeat, even after the ledger was lost. */
+/** Ids follow from captures and verdicts, so that a subscriber knows a repeat, even after the ledger was lost. */
 function identities(reader: LedgerReader, stateFolder: string): Proof {
   if (!existsSync(path.join(stateFolder, 'site.key')))
     return { what: 'ids', ok: false, said: 'site.key is missing. Restore it from a backup' };
   const key = siteKey(stateFolder);
   const rows = reader.database.prepare(
-    `SELECT seq, id, revision, name, size, modified_ns, kind, payload ->> '$.device' AS device
+    `SELECT seq, id, revision, word, reason, score, model, name, size, modified_ns, kind, payload ->> '$.device' AS device
      FROM payloads JOIN verdicts USING (seq) JOIN captures USING (capture)`,
   );
   rows.setReadBigInts(true);
@@ -138,9 +138,17 @@ function identities(reader: LedgerReader, stateFolder: string): Proof {
       modifiedNanoseconds: row.modified_ns as bigint,
       kind: row.kind as Capture['kind'],
     };
-    if (verdictId(key, row.device as string, capture, Number(row.revision)) !== row.id) wrong.push(row.seq);
+    const said: Said = {
+      revision: Number(row.revision),
+      verdict: row.word as VerdictWord,
+      reason: row.reason as string | null,
+      score: row.score as number | null,
+      model: row.model as string,
+    };
+    if (verdictId(key, row.device as string, capture, said) !== row.id) wrong.push(row.seq);
   }
-  const said = wrong.length === 0 ? `${checked} follow from their captures` : `do not: ${some(wrong)}`;
+  const said =
+    wrong.length === 0 ? `${checked} follow from their captures and verdicts` : `do not: ${some(wrong)}`;
   return { what: 'ids', ok: wrong.length === 0, said };
 }
 

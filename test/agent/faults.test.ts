@@ -51,6 +51,8 @@ const ANNOUNCED = ['gap-sent', 'announce:uncommitted', 'announce:committed'] as 
 const MIGRATED = ['backed-up', 'migrate:uncommitted', 'migrate:committed'] as const;
 /** A damaged ledger is set aside and made anew. */
 const REBUILT = ['set-aside', 'take-over:uncommitted', 'take-over:committed', 'taken-over'] as const;
+/** A ledger that somebody deleted: its numbers are passed over. */
+const DELETED = ['pass-over:uncommitted', 'pass-over:committed'] as const;
 
 function folder(t: TestContext): string {
   const at = mkdtempSync(path.join(tmpdir(), 'plumbline-faults-'));
@@ -158,7 +160,9 @@ async function place(t: TestContext) {
 }
 
 test('every transition of the ledger and every step between is a place where the agent is killed', () => {
-  const killed = new Set<string>([WAY, PRUNED, WANTED, AGAIN, DROPPED, ANNOUNCED, MIGRATED, REBUILT].flat());
+  const killed = new Set<string>(
+    [WAY, PRUNED, WANTED, AGAIN, DROPPED, ANNOUNCED, MIGRATED, REBUILT, DELETED].flat(),
+  );
   const transitions = Object.keys(TRANSITIONS) as Transition[];
   const points = [
     ...Object.keys(STEPS),
@@ -259,4 +263,18 @@ test('killed while a damaged ledger is made anew: every capture is judged again,
   await ends();
   await proven({ dropped: false });
   assert.deepEqual(new Set(broker.verdicts().map(({ id }) => id)), before);
+});
+
+test('while the numbers of a deleted ledger are passed over: none is given twice, and the gap is announced', async (t) => {
+  const { state, broker, drop, dies, ends, proven } = await place(t);
+  for (let i = 0; i < 3; i++) drop();
+  await ends();
+  const before = broker.verdicts().map(({ id, seq }) => ({ id, seq }));
+  for (const side of ['', '-wal', '-shm']) rmSync(path.join(state, `ledger.sqlite${side}`), { force: true });
+  for (const point of DELETED) await dies(point);
+  await ends();
+  await proven({ dropped: false });
+  const after = broker.verdicts().slice(before.length);
+  assert.deepEqual(new Set(after.map(({ id }) => id)), new Set(before.map(({ id }) => id)));
+  assert.deepEqual(after.map(({ seq }) => seq).sort(), before.map(({ seq }) => seq + 3).sort());
 });

@@ -287,21 +287,26 @@ test('the site key is made once, private, and never replaced', (t) => {
   assert.throws(() => siteKey(damaged), /5 bytes, expected 32/);
 });
 
-test('ids and refs follow from key, device and capture alone, and differ when any of them does', () => {
+test('ids and refs follow from key, device, capture and what is said of it alone, and differ when any of them does', () => {
   const base = capture('a/b.png');
-  const id = verdictId(KEY, DEVICE, base, 1);
+  const said = { revision: 1, verdict: 'review', reason: 'above-threshold', score: 0.1, model: 'a' } as const;
+  const id = verdictId(KEY, DEVICE, base, said);
   assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  assert.equal(verdictId(Buffer.from(KEY), DEVICE, { ...base }, 1), id);
+  assert.equal(verdictId(Buffer.from(KEY), DEVICE, { ...base }, { ...said }), id);
   const others = [
-    verdictId(Buffer.alloc(32, 8), DEVICE, base, 1),
-    verdictId(KEY, 'camera-2', base, 1),
-    verdictId(KEY, DEVICE, { ...base, name: 'a/c.png' }, 1),
-    verdictId(KEY, DEVICE, { ...base, size: 1235 }, 1),
-    verdictId(KEY, DEVICE, { ...base, modifiedNanoseconds: base.modifiedNanoseconds + 1n }, 1),
-    verdictId(KEY, DEVICE, { ...base, kind: 'unreadable' }, 1),
-    verdictId(KEY, DEVICE, base, 2),
+    verdictId(Buffer.alloc(32, 8), DEVICE, base, said),
+    verdictId(KEY, 'camera-2', base, said),
+    verdictId(KEY, DEVICE, { ...base, name: 'a/c.png' }, said),
+    verdictId(KEY, DEVICE, { ...base, size: 1235 }, said),
+    verdictId(KEY, DEVICE, { ...base, modifiedNanoseconds: base.modifiedNanoseconds + 1n }, said),
+    verdictId(KEY, DEVICE, { ...base, kind: 'unreadable' }, said),
+    verdictId(KEY, DEVICE, base, { ...said, revision: 2 }),
+    verdictId(KEY, DEVICE, base, { ...said, verdict: 'pass', reason: null }),
+    verdictId(KEY, DEVICE, base, { ...said, reason: 'below-threshold' }),
+    verdictId(KEY, DEVICE, base, { ...said, score: 0.1 + Number.EPSILON }),
+    verdictId(KEY, DEVICE, base, { ...said, model: 'b' }),
   ];
-  assert.equal(new Set([id, ...others]).size, 8);
+  assert.equal(new Set([id, ...others]).size, 12);
   assert.match(imageRef(KEY, 'a/b.png'), /^[0-9a-f]{32}$/);
   assert.notEqual(imageRef(KEY, 'a/b.png'), imageRef(KEY, 'a/c.png'));
 });

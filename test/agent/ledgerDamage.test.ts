@@ -179,3 +179,49 @@ test('the agent says what happened, judges what it has no verdict on, and goes o
   const alert = dashboard.messages.find((m) => m.topic.endsWith('/state') && m.payload.state === 'alert');
   assert.match(JSON.stringify(alert?.payload.alerts), /ledger-rebuilt/);
 });
+
+test('an older copy of the ledger: its numbers are not given twice, and an id never carries another verdict', async (t) => {
+  const state = folder(t);
+  const file = await filled(state);
+  copyFileSync(file, `${file}.older`);
+  let ledger = await openLedger(state);
+  const later = capture('later.png');
+  const first = ledger.record(later, null, verdictOn(later))!;
+  assert.equal(first.seq, CAPTURES + 1);
+  ledger.close();
+
+  for (const side of ['-wal', '-shm']) rmSync(file + side, { force: true });
+  copyFileSync(`${file}.older`, file);
+  ledger = await openLedger(state);
+  assert.deepEqual(ledger.opening.missing, { first: CAPTURES + 1, last: CAPTURES + 1 });
+  const [told] = ledger.gaps.unannounced();
+  assert.deepEqual(
+    [told!.gap.first, told!.gap.last, told!.gap.reason],
+    [CAPTURES + 1, CAPTURES + 1, 'ledger-rebuilt'],
+  );
+  const again = ledger.record(later, null, verdictOn(later))!;
+  assert.deepEqual([again.seq, again.id], [CAPTURES + 2, first.id]);
+  ledger.close();
+
+  ledger = await openLedger(state);
+  t.after(() => ledger.close());
+  assert.equal(ledger.opening.missing, null, 'said once');
+});
+
+test('no number given twice by an emptied ledger; a damaged note of the highest number is as none', async (t) => {
+  const state = folder(t);
+  const file = await filled(state);
+  writeFileSync(file, '');
+  let ledger = await openLedger(state);
+  assert.deepEqual(ledger.opening.missing, { first: 1, last: CAPTURES });
+  const of = capture(name(0));
+  assert.equal(ledger.record(of, null, verdictOn(of))!.seq, CAPTURES + 1);
+  ledger.close();
+  writeFileSync(path.join(state, 'seq'), 'rubbish');
+  ledger = await openLedger(state);
+  assert.equal(ledger.opening.missing, null);
+  const other = capture(name(1));
+  assert.equal(ledger.record(other, null, verdictOn(other))!.seq, CAPTURES + 2);
+  ledger.close();
+  assert.equal(readFileSync(path.join(state, 'seq'), 'utf8').trim(), `${CAPTURES + 2}`);
+});

@@ -14,22 +14,22 @@ export function capture(name: string, more: Partial<Capture> = {}): Capture {
 
 /** Makes the verdict on `of`; `padding` lengthens its message, in characters. */
 export function verdictOn(of: Capture, padding = 0): (place: Place) => Verdict {
+  const model = { name: 'phantom', version: '1', digest: `sha256:${'0'.repeat(64)}` };
+  const said = { verdict: 'pass', reason: null, score: 0.25 } as const;
   return ({ seq, revision, supersedes }) => ({
     schema: 'plumbline/verdict/1',
-    id: verdictId(KEY, DEVICE, of, revision),
+    id: verdictId(KEY, DEVICE, of, { ...said, revision, model: model.digest }),
     seq,
     revision,
     supersedes,
     site: 'site',
     device: DEVICE,
     image: { ref: imageRef(KEY, of.name), bytes: of.size, width: 64, height: 48, format: 'png' },
-    verdict: 'pass',
-    score: 0.25,
+    ...said,
     p: 0.5,
     threshold: { value: 0.5, lower: null, rule: 'conformal', revision: 1 },
-    reason: null,
     message: padding === 0 ? null : 'x'.repeat(padding),
-    model: { name: 'phantom', version: '1', digest: `sha256:${'0'.repeat(64)}` },
+    model,
     capturedAt: '2026-01-02T03:04:05.678Z',
     scoredAt: '2026-01-02T03:04:06.789Z',
     milliseconds: { decode: 1.5, score: 2.5 },
