@@ -42,21 +42,47 @@ const BENCHES: readonly Bench[] = [
 const COUNTS = new Set(BENCHES.flatMap(({ counts = {} }) => Object.keys(counts)));
 const CHOICES = new Map(BENCHES.flatMap(({ choices = {} }) => Object.entries(choices)));
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean' },
-    only: { type: 'string', multiple: true },
-    ...Object.fromEntries([...COUNTS].map((name) => [name, { type: 'string' } as const])),
-    ...Object.fromEntries(
-      [...CHOICES].map(([name, kind]) => [name, { type: kind === 'flag' ? 'boolean' : 'string' } as const]),
-    ),
-  },
-});
-process.exitCode = await main(positionals, values.only ?? [], values.json === true, {
-  counts: countsOf(values),
-  choices: choicesOf(values),
-});
+try {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      json: { type: 'boolean' },
+      only: { type: 'string', multiple: true },
+      ...Object.fromEntries([...COUNTS].map((name) => [name, { type: 'string' } as const])),
+      ...Object.fromEntries(
+        [...CHOICES].map(([name, kind]) => [name, { type: kind === 'flag' ? 'boolean' : 'string' } as const]),
+      ),
+    },
+  });
+  if (values.help === true) process.stdout.write(usage());
+  else
+    process.exitCode = await main(positionals, values.only ?? [], values.json === true, {
+      counts: countsOf(values),
+      choices: choicesOf(values),
+    });
+} catch (error) {
+  if (!String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')) throw error;
+  process.stderr.write(`${(error as Error).message}\n${usage()}`);
+  process.exitCode = 2;
+}
+
+function usage(): string {
+  const lines = BENCHES.map(({ name, title, parts = [], counts = {}, choices = {} }) => {
+    const options = [
+      ...Object.entries(counts).map(([count, value]) => `--${count} ${value}`),
+      ...Object.entries(choices).map(([choice, kind]) => `--${choice}${kind === 'flag' ? '' : ' VALUE'}`),
+      ...(parts.length === 0 ? [] : [`--only ${parts.join('|')}`]),
+    ];
+    return `  ${name.padEnd(10)} ${title}${options.length === 0 ? '' : `\n${' '.repeat(13)}${options.join(' ')}`}\n`;
+  });
+  return `npm run bench -- [NAME...] [options]: all benchmarks, or those that are named; --json prints a line of JSON each.
+Counts are shown with their defaults.
+
+${lines.join('')}
+Example: npm run bench -- detectors --only fundus
+`;
+}
 
 /** What was asked for beside names, as numbers. */
 function countsOf(given: Readonly<Record<string, unknown>>): Record<string, number> {
