@@ -10,6 +10,11 @@ import type { Wish } from './again.ts';
 import { openLedgerReader } from './reader.ts';
 import { instantOption } from './time.ts';
 
+/** A capture that was scored is judged again by `rescore`. */
+const UNSCORABLE = Object.keys(REASONS).filter(
+  (code) => code !== 'above-threshold' && code !== 'below-threshold',
+);
+
 const MEANWHILE = `
 A capture gets a new verdict with the next revision, which names the one that it supersedes. The agent may run: it sees
 within a second what is wanted; else it does so at its next start. Asking twice does not publish twice.
@@ -19,7 +24,7 @@ Exit code: 0 asked, or there was nothing to ask; 1 failed; 2 wrong usage.
 export function addAgain(program: Command, context: CommandContext): void {
   withSettings(program.command('retry'), ['watch.path', 'state.path'])
     .description('judge captures again that were unscorable, such as after a limit was raised')
-    .addOption(new Option('--reason <code>', 'only those with this reason').choices(Object.keys(REASONS)))
+    .addOption(new Option('--reason <code>', 'only those with this reason').choices(UNSCORABLE))
     .option('--dry-run', 'only say what would be judged again')
     .addHelpText('after', `${MEANWHILE}\nExample:\n  agent retry --config agent.yaml --reason timeout`)
     .action(async (options) => {
@@ -33,7 +38,9 @@ export function addAgain(program: Command, context: CommandContext): void {
       );
     });
   withSettings(program.command('rescore'), ['bundle', 'watch.path', 'state.path'])
-    .description('judge captures again whose verdict is of another bundle than the one in the settings')
+    .description(
+      'judge captures again that were recorded since a time and whose verdict is of another bundle than that in the settings',
+    )
     .addOption(instantOption('--since', 'those recorded at that time or later').makeOptionMandatory())
     .option('--dry-run', 'only say what would be judged again')
     .addHelpText(

@@ -1,4 +1,5 @@
 /** `agent ledger`: what happened to this file? Reads only; the agent may run meanwhile. */
+import path from 'node:path';
 import { styleText } from 'node:util';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readSettings } from '../../config/settings.ts';
@@ -55,7 +56,7 @@ Examples:
 }
 
 function addShow(ledger: Command, context: CommandContext, end: (code: number) => void): void {
-  withSettings(ledger.command('show <what>'), ['state.path'])
+  withSettings(ledger.command('show <what>'), ['watch.path', 'state.path'])
     .description('everything about one capture: by its path within the watched folder, ref, id, or seq')
     .option('--json', 'as JSON, one line per verdict, with the message as published')
     .addHelpText(
@@ -65,11 +66,13 @@ Exit code: 0 found, 1 there is no record of it.
 
 Examples:
   agent ledger show monday/capture-17.jpg --state /var/lib/plumbline
+  agent ledger show /captures/monday/capture-17.jpg --config agent.yaml
   agent ledger show 0b6a5f0e7c1d4b9f8a2e6d3c5b7a9f10 --config agent.yaml`,
     )
     .action(async (what: string, options) =>
       reading(options, context, async (reader) => {
-        const rows = found(reader, what);
+        const watched = readSettings(sourcesOf(options, context.environment))['watch.path'];
+        const rows = found(reader, what, watched);
         for (const row of rows) {
           const message = reader.message(row.seq);
           if (options.json) context.print(JSON.stringify({ ...row, message }));
@@ -187,10 +190,14 @@ async function reading(
 }
 
 /** By path first; what looks like a ref, an id or a number may be one. */
-function found(reader: LedgerReader, what: string): LedgerRow[] {
+/** By what comes first. A path may also begin at `/`, where it is known which folder is watched, or with `./`. */
+function found(reader: LedgerReader, what: string, watched: string): LedgerRow[] {
   const seq = /^[1-9]\d{0,14}$/.test(what) ? Number(what) : undefined;
+  const within =
+    path.isAbsolute(what) && watched !== '' ? path.relative(watched, what) : path.normalize(what);
   for (const filter of [
     { path: what },
+    { path: within },
     { ref: what },
     { id: what },
     ...(seq === undefined ? [] : [{ seq }]),

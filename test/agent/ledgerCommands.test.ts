@@ -98,6 +98,9 @@ test('what an agent did is told by path, ref, id, number, verdict, time and deli
 
   const show = (what: string) => command('ledger', 'show', what, '--state', state, '--json');
   const shown = JSON.parse((await show('monday/good.jpg')).stdout);
+  assert.equal((await show('./monday//good.jpg')).code, 0, 'as a shell completes it');
+  const absolute = [path.join(watch, 'monday/good.jpg'), '--watch', watch, '--state', state];
+  assert.equal((await command('ledger', 'show', ...absolute)).code, 0);
   assert.equal(shown.message.id, shown.id);
   assert.equal(shown.capturedAt, new Date(1e12).toISOString());
   for (const key of ['ref', 'id', 'seq'])
@@ -199,6 +202,7 @@ test('what was unscorable, or of another model, is judged again: once for each t
     '1 capture would be judged again; 1 no longer in the folder\n',
   );
   assert.equal((await retry('--reason', 'timeout')).stdout, '0 captures will be judged again\n');
+  assert.match((await retry('--reason', 'above-threshold')).stderr, /Allowed choices are empty, truncated/);
   assert.equal((await retry()).stdout, '1 capture will be judged again; 1 no longer in the folder\n');
   assert.match(
     (await retry()).stdout,
