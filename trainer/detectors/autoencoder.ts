@@ -25,7 +25,7 @@ export const STEPS = 20;
  * standardised features. The weights at the end are the result: the cycle ends with a rate of nearly zero, so there
  * is no epoch to choose.
  *
- * The autoencoders of all sets take their steps together, as one product of stacked matrices: a third of the time that
+ * The autoencoders of all sets take their steps together, as products of stacked matrices: about half of the time that
  * they take one after the other.
  */
 export const fitAutoencoders: FitDetectors<AutoencoderOptions> = async function* (sets, model, options) {
