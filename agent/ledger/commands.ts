@@ -102,6 +102,7 @@ function addVerify(ledger: Command, context: CommandContext, end: (code: number)
     'state.path',
   ])
     .description('prove it: each settled file has one record, each record was acknowledged or waits')
+    .option('--content', 'read every file, too: does it hold what its verdict is on?')
     .option('--json', 'a JSON line for each proof')
     .addHelpText(
       'after',
@@ -116,7 +117,7 @@ Example:
       requireSettings(settings, 'watch.path');
       const { verify } = await import('./verify.ts');
       await reading(options, context, async (reader) => {
-        for await (const proof of verify(reader, settings)) {
+        for await (const proof of verify(reader, settings, options.content === true)) {
           if (!proof.ok) end(1);
           const word = proof.ok ? styleText('green', 'ok    ') : styleText('red', 'failed');
           context.print(options.json ? JSON.stringify(proof) : `${word} ${proof.what}: ${proof.said}`);

@@ -1,5 +1,6 @@
 /** `agent ledger verify`: the agent's promise, held against the folder and the ledger as they are. */
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { AgentSettings } from '../../config/agent.ts';
@@ -27,14 +28,22 @@ type VerifySettings = Pick<
   'watch.path' | 'watch.ignore' | 'watch.settle' | 'limits.depth' | 'state.path'
 >;
 
-/** Proves one thing after the other; what does not hold does not stop the next. */
-export async function* verify(reader: LedgerReader, settings: VerifySettings): AsyncGenerator<Proof> {
+/**
+ * Proves one thing after the other; what does not hold does not stop the next.
+ * @param content reads every file, too.
+ */
+export async function* verify(
+  reader: LedgerReader,
+  settings: VerifySettings,
+  content: boolean,
+): AsyncGenerator<Proof> {
   yield soundness(reader);
   yield numbers(reader);
   yield delivery(reader);
   yield messages(reader);
   yield identities(reader, settings['state.path']);
   yield await files(reader, settings);
+  if (content) yield await contents(reader, settings['watch.path']);
 }
 
 function soundness({ database }: LedgerReader): Proof {
@@ -194,6 +203,38 @@ async function files(reader: LedgerReader, settings: VerifySettings): Promise<Pr
     ok: false,
     said: `${missing.length} of ${found} files have no verdict yet${young}: ${some(missing)}. They wait for the agent: let it run, and verify again`,
   };
+}
+
+/** A copy that keeps times, onto a name of the same size, is no new version to the agent: only its content tells. */
+async function contents({ database }: LedgerReader, folder: string): Promise<Proof> {
+  const rows = database.prepare(
+    'SELECT name, size, modified_ns, sha256 FROM captures WHERE sha256 IS NOT NULL',
+  );
+  rows.setReadBigInts(true);
+  const wrong: string[] = [];
+  let read = 0;
+  for (const { name, size, modified_ns, sha256 } of rows.iterate()) {
+    const file = pathTo(folder, name as string);
+    const stands = await captureAt(folder, name as string);
+    if (stands?.size !== Number(size) || stands.modifiedNanoseconds !== modified_ns) continue;
+    const hash = await hashOf(file).catch(() => null);
+    if (hash === null) continue; // went meanwhile
+    read++;
+    if (hash !== sha256) wrong.push(name as string);
+  }
+  if (wrong.length === 0)
+    return { what: 'content', ok: true, said: `${read} files hold what their verdict is on` };
+  return {
+    what: 'content',
+    ok: false,
+    said: `${wrong.length} of ${read} files hold something else, under the same name, size and time: ${some(wrong)}. \`touch\` them to have them judged`,
+  };
+}
+
+async function hashOf(file: string | Buffer): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
 }
 
 async function isFolder(file: string | Buffer): Promise<boolean> {

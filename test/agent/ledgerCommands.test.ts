@@ -124,11 +124,20 @@ test('what an agent did is told by path, ref, id, number, verdict, time and deli
     [1, 2, 3],
   );
 
-  const verify = () => command('ledger', 'verify', '--state', state, '--watch', watch);
+  const verify = (...more: string[]) =>
+    command('ledger', 'verify', '--state', state, '--watch', watch, ...more);
   const proof = await verify();
   assert.equal(proof.code, 0, proof.stdout);
   assert.match(proof.stdout, /ok {5}records: 3 captures, 3 verdicts.*\nok {5}delivery: 0 ack.*3 waiting\n/);
   assert.match(proof.stdout, /ok {5}folder: 3 files, each has one record\n/);
+  assert.match((await verify('--content')).stdout, /ok {5}content: 3 files hold what their verdict is on\n/);
+  const text = path.join(watch, 'text\n.jpg');
+  writeFileSync(text, 'no PICTURE');
+  utimesSync(text, 1e9, 1e9);
+  assert.equal((await verify()).code, 0, 'the same version, by name, size and time');
+  const exchanged = await verify('--content');
+  assert.equal(exchanged.code, 1);
+  assert.match(exchanged.stdout, /failed content: 1 of 3 files hold something else.*: text/);
   await drop(watch, 'unseen.jpg', (file) => writeCapture(file, 'smooth', 3));
   const unseen = await verify();
   assert.equal(unseen.code, 1);
