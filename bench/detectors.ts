@@ -11,6 +11,7 @@ import type { Row } from '../trainer/voices/weights.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
 import { compareEncoder, type Pair } from './detectors/encoder.ts';
 import { type ToldDomain, tryExamples } from './detectors/examples.ts';
+import { comparePeers, openPeers, type Peers } from './detectors/peer.ts';
 import { bestTrivial, type Domain, type Fitted, fitDomain, percent, requireData } from './fit.ts';
 
 interface Judged extends Domain {
@@ -41,7 +42,7 @@ export const detectors: Bench = {
   name: 'detectors',
   title: 'the default recipe on seven kinds of real images: AUROC, every voice alone, false alarms, costs',
   parts: DOMAINS.map(({ name }) => name),
-  choices: { encoder: 'value' },
+  choices: { encoder: 'value', peer: 'flag' },
   run,
 };
 
@@ -67,12 +68,15 @@ async function run(context: BenchContext): Promise<Table[]> {
     !existsSync(storedFolder(backends, encoder))
   )
     throw new MissingPrerequisite(`Install the encoder first: trainer encoder install ${encoder}`);
+  const askPeers = choices.peer === undefined ? null : await openPeers(context);
+  const peers: Peers[] = [];
   const results: Result[] = [];
   const pairs: Pair[] = [];
   for (const domain of chosen) {
     const out = path.join(cache, 'detectors', domain.name);
     const without = await fitDomain(domain, 'auto', out, context);
     results.push({ ...domain, ...without, voices: await hearVoices(without) });
+    if (askPeers !== null) peers.push(await askPeers(domain.name, without));
     if (encoder === undefined) continue;
     const changes = [{ key: 'model.encoder', value: encoder }];
     const seeing = await fitDomain(domain, 'auto', `${out}-encoder`, context, { changes });
@@ -84,6 +88,7 @@ async function run(context: BenchContext): Promise<Table[]> {
   return [
     ...[worth(results), alarms(results), tryExamples(results.map(toldBy)), cost(results)],
     ...(encoder === undefined ? [] : compareEncoder(encoder, pairs)),
+    ...(peers.length === 0 ? [] : [comparePeers(peers)]),
   ];
 }
 

@@ -18,6 +18,11 @@ const ENVIRONMENTS = {
     requirements: 'requirements-keras.txt',
     size: 'TensorFlow (about 0.7 GB to download, 2.2 GB on disk)',
   },
+  anomalib: {
+    folder: 'python-anomalib',
+    requirements: 'requirements-anomalib.txt',
+    size: 'anomalib and PyTorch (about 3 GB to download, 7 GB on disk)',
+  },
   agent: {
     folder: 'python-agent',
     requirements: 'requirements-agent.txt',
