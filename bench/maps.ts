@@ -155,14 +155,16 @@ function planted(results: readonly Result[]): Table {
     title: 'Maps: defects planted on good test images',
     columns: [
       'domain',
+      'images',
       'called',
       'largest value inside',
       'map alarms',
       'largest value inside',
       'good stay quiet',
     ],
-    rows: results.map(({ name, trials: { trials }, quiet }) => [
+    rows: results.map(({ name, trials: { trials, clear }, quiet }) => [
       name,
+      clear,
       ratio(sumOf(trials, 'found'), sumOf(trials, 'planted')),
       ratio(sumOf(trials, 'located'), sumOf(trials, 'found')),
       ratio(sumOf(trials, 'marked'), sumOf(trials, 'planted')),
@@ -170,7 +172,7 @@ function planted(results: readonly Result[]): Table {
       ratio(quiet.hits, quiet.count),
     ]),
     notes: [
-      `Six families, two sizes, three strengths on ${IMAGES} images each. Called: by the score, at 5 % false alarms; map alarms: a cell above the alarm colour, called or not.`,
+      `Six families, two sizes, three strengths on those of ${IMAGES} good test images that are neither called nor alarmed at as they are. Called: by the score, at 5 % false alarms; map alarms: a cell above the alarm colour, called or not.`,
       `Inside: of those called, or alarmed, the cell with the largest value lies in the defect or one cell beside it; wanted ${percent(GOAL.located)} of those called. Quiet: no cell above the alarm, of all good test images; wanted ${percent(GOAL.quiet)}.`,
     ],
     failed: results.some(missed),

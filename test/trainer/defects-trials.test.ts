@@ -10,7 +10,7 @@ import type { Trials } from '../../trainer/defects/types.ts';
 import { drawDefects } from '../../trainer/report/defects.ts';
 import { renderReport } from '../../trainer/report/report.ts';
 import { makeTestBundle } from '../support/bundle.ts';
-import { smoothPixels } from '../support/images.ts';
+import { noisyPixels, smoothPixels } from '../support/images.ts';
 import { allShapes } from './report-shapes.ts';
 
 const folder = await mkdtemp(path.join(os.tmpdir(), 'plumbline-defects-'));
@@ -25,7 +25,7 @@ function made(least: number): Trials {
       ...{ called: hits, found: hits, located: hits, marked: hits, markedWithin: hits },
     };
   });
-  return { images: 10, alpha: 0.05, falseAlarms: 0, quiet: 10, trials };
+  return { images: 10, clear: 10, alpha: 0.05, falseAlarms: 0, quiet: 10, trials };
 }
 
 test('a bundle that calls what it cannot redraw finds specks and textures, and its map shows where', async () => {
@@ -48,7 +48,7 @@ test('a bundle that calls what it cannot redraw finds specks and textures, and i
   };
   const result = await tryFolds(options);
   assert.equal(steps, 8);
-  assert.equal(result.images, 8);
+  assert.deepEqual([result.images, result.clear], [8, 8]);
   assert.equal(result.falseAlarms, 0);
   assert.equal(result.trials.length, DEFECTS.length);
   const strong = result.trials.find(
@@ -60,6 +60,15 @@ test('a bundle that calls what it cannot redraw finds specks and textures, and i
   for (const { planted, found, located, marked, markedWithin } of result.trials)
     assert.ok(found <= planted && located <= found && marked <= planted && markedWithin <= marked);
   assert.deepEqual(await tryFolds(options), result);
+  const called = { ...images[0]!, pixels: noisyPixels(32, 1) };
+  const unseen = [{ graph: bundle.model, images: [called, ...images.slice(1)] }];
+  const less = await tryFolds({ ...options, unseen });
+  assert.deepEqual(
+    [less.images, less.clear, less.falseAlarms],
+    [8, 7, 1],
+    'called as it is: nothing is drawn on it',
+  );
+  assert.ok(less.trials.every(({ planted }) => planted <= 7));
   await assert.rejects(tryFolds({ ...options, signal: AbortSignal.abort() }), /Interrupted/);
 });
 

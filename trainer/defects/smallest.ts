@@ -30,7 +30,7 @@ export function describeTrials(trials: Trials): string[] {
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   const width = Math.max(...FAMILIES.map(({ words }) => words.length));
   return [
-    `smallest defect found at ${percent(trials.alpha)} false alarms (in at least half of ${trials.images} good images that it was drawn on):`,
+    `smallest defect found at ${percent(trials.alpha)} false alarms (in at least half of the ${trials.clear} good images that it was drawn on):`,
     ...smallestFound(trials).map(({ words, found, strongest }) => {
       const of = ({ found: hits, planted }: Trial) => `${hits} of ${planted}`;
       return found === null

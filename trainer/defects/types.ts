@@ -1,6 +1,6 @@
 /** What a trial with planted defects found, as `metrics.json` holds it. */
 
-/** One defect, planted on every good image in turn. */
+/** One defect, planted on every clear image in turn. */
 export interface Trial {
   /** Name of the family. */
   readonly family: string;
@@ -21,8 +21,10 @@ export interface Trial {
 }
 
 export interface Trials {
-  /** Good images that defects were planted on. */
+  /** Good images that were looked at. */
   readonly images: number;
+  /** Of these, neither called at `alpha` nor with a cell of the map above the alarm: defects are planted on them alone. */
+  readonly clear: number;
   /** False alarms that `found` stands for: 0.05, or the fewest that so small a calibration can tell. */
   readonly alpha: number;
   /** Of the good images as they are: called at `alpha`, and without any cell of the map above the alarm. */

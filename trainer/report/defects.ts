@@ -45,11 +45,11 @@ export async function drawDefects(
 /** null when nothing was planted. */
 export function defectSection(trials: Trials | null, pictures: DefectPictures): Html | null {
   if (trials === null) return null;
-  const { images, alpha } = trials;
+  const { clear, alpha } = trials;
   const columns = SIZES.flatMap((size) => STRENGTHS.map((strength) => ({ size, strength })));
   return html`<section>
 <h2>What it can find, and what it cannot</h2>
-<p>Defects of our own were drawn on ${images} good images that the scoring graph had not seen: six kinds, two sizes, three strengths. The figures are the shares found at ${share(alpha)} false alarms. Where a share is low, a flaw like it will be missed.</p>
+<p>Defects of our own were drawn on ${clear} good images that the scoring graph had not seen and does not call as they are: six kinds, two sizes, three strengths. The figures are the shares found at ${share(alpha)} false alarms. Where a share is low, a flaw like it will be missed.</p>
 ${table(
   `Found at ${share(alpha)} false alarms; size is the diameter as a share of the image's shorter side`,
   ['defect', ...columns.map(({ size, strength }) => `${share(size)}, ${strength}`)],
