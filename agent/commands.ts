@@ -7,7 +7,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { SETTINGS } from '../config/agent.ts';
 import { ConfigError } from '../config/errors.ts';
 import { readSettings } from '../config/settings.ts';
-import { imageRef, siteKey } from './deliver/identity.ts';
+import { existingSiteKey, imageRef } from './deliver/identity.ts';
 import { StateFolderError } from './deliver/lock.ts';
 import { LedgerError } from './deliver/transaction.ts';
 import { type FaultPoint, noFault } from './faultPoints.ts';
@@ -142,7 +142,7 @@ Examples:
         threads: 1,
         limits,
       });
-      const key = options.state === undefined ? Buffer.alloc(32) : siteKey(options.state);
+      const key = options.state === undefined ? Buffer.alloc(32) : existingSiteKey(options.state);
       try {
         for await (const line of scorePaths(inspector, paths, {
           refOf: (name) => imageRef(key, name),

@@ -1,15 +1,18 @@
 /** `agent recalibrate`: a new bundle for this device, calibrated on captures that an operator confirmed as fine. */
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
+import path from 'node:path';
 import type { AgentSettings } from '../config/agent.ts';
 import { ConfigError } from '../config/errors.ts';
+import type { ThresholdRule } from '../config/threshold.ts';
 import { pathTo } from './ingest/names.ts';
-import { writeBundle } from './inspect/bundle.ts';
+import { readBundle, writeBundle } from './inspect/bundle.ts';
 import { outputsOf } from './inspect/calibration.ts';
 import { type Meaning, whatItMeans } from './inspect/falseAlarms.ts';
 import { type Inspector, loadInspector } from './inspect/inspect.ts';
 import {
   besideOf,
   calledBy,
+  doubtOf,
   type GoodOutputs,
   recalibrateBundle,
   requireFree,
@@ -24,8 +27,10 @@ export interface RecalibratedOnDevice {
   readonly called: { readonly before: number; readonly now: number };
   readonly threshold: { readonly before: number; readonly now: number };
   readonly falseAlarms: Meaning['falseAlarms'];
-  /** What makes the result doubtful, in words; null: nothing. */
-  readonly warning: string | null;
+  /** Confirmed captures of the same content as another. */
+  readonly copies: number;
+  /** What makes the result doubtful, in words; empty: nothing. */
+  readonly warnings: readonly string[];
 }
 
 export interface DeviceRecalibration {
@@ -36,6 +41,8 @@ export interface DeviceRecalibration {
   /** Captures that somebody looked at and found fine, by their paths within the watched folder. */
   readonly confirmed: readonly string[];
   readonly out: string | undefined;
+  /** Of the conformal rule: another rate of false alarms to promise. */
+  readonly alpha: number | undefined;
   readonly onImage: (done: number, all: number) => void;
 }
 
@@ -43,17 +50,20 @@ export interface DeviceRecalibration {
  * Scores the confirmed captures again, as they stand in the watched folder, and writes a new bundle; the agent goes on with
  * the old one until its settings name the new.
  * @throws ConfigError when a name is no capture that was scored, when its file has changed since, or when they are too few.
+ * @throws BundleError when the bundle is refused or the new one cannot be written.
  */
 export async function recalibrateOnDevice(options: DeviceRecalibration): Promise<RecalibratedOnDevice> {
   const { settings, confirmed, onImage } = options;
   const out = options.out ?? besideOf(settings.bundle);
   await requireFree(out);
+  await requireApart(out, settings['watch.path']);
   const reader = openLedgerReader(settings['state.path']);
+  const { digest } = (await readBundle(settings.bundle)).manifest;
   let captures: LedgerRow[];
-  let warning: string | null;
+  let doubts: string[];
   try {
-    captures = [...new Set(confirmed)].map((name) => scoredCapture(reader, name));
-    warning = biasOf(reader, captures);
+    captures = scoredCaptures(reader, confirmed);
+    doubts = doubtsOf(reader, captures, digest);
   } finally {
     reader.close();
   }
@@ -69,12 +79,16 @@ export async function recalibrateOnDevice(options: DeviceRecalibration): Promise
       onImage(i + 1, captures.length);
     }
     const { threshold } = inspector.bundle.manifest;
-    const bundle = recalibrateBundle(inspector.bundle, [...images.values()], threshold.rule);
+    const rule = ruleOf(threshold.rule, options.alpha);
+    const bundle = recalibrateBundle(inspector.bundle, [...images.values()], rule);
     await writeBundle(out, bundle);
     const { called, falseAlarms } = whatItMeans(bundle.manifest);
+    const before = calledBy(inspector.bundle, bundle.manifest.calibration.scores);
+    const doubt = doubtOf(before, images.size);
     return {
-      ...{ bundle: out, images: images.size, falseAlarms, warning },
-      called: { before: calledBy(inspector.bundle, bundle.manifest.calibration.scores), now: called },
+      ...{ bundle: out, images: images.size, copies: captures.length - images.size, falseAlarms },
+      warnings: [...doubts, ...(doubt === null ? [] : [doubt])],
+      called: { before, now: called },
       threshold: { before: threshold.upper, now: bundle.manifest.threshold.upper },
     };
   } finally {
@@ -82,17 +96,44 @@ export async function recalibrateOnDevice(options: DeviceRecalibration): Promise
   }
 }
 
-/** The newest verdict on the capture. */
-function scoredCapture(reader: LedgerReader, name: string): LedgerRow {
-  const [row] = [...reader.rows({ path: name }, 'newest')].filter(({ path }) => path === name);
-  if (row === undefined)
-    throw new ConfigError(
-      `There is no record of ${name}. Give the paths of captures as \`agent ledger list\` shows them, one a line.`,
-    );
-  if (row.verdict === 'unscorable')
-    throw new ConfigError(`${name} could not be scored (${row.reason}): it cannot be confirmed as fine.`);
-  return row;
+function ruleOf(rule: ThresholdRule, alpha: number | undefined): ThresholdRule {
+  if (alpha === undefined) return rule;
+  if (rule.rule === 'conformal') return { ...rule, alpha };
+  throw new ConfigError(`--alpha is of the rule conformal, and this bundle has the rule ${rule.rule}.`);
 }
+
+/** @throws ConfigError when the watched folder is not there, or the new bundle would lie in it. */
+async function requireApart(out: string, watched: string): Promise<void> {
+  const folder = await realpath(watched).catch((cause: NodeJS.ErrnoException) => {
+    throw new ConfigError(`The watched folder ${watched} cannot be read (${cause.code}).`, { cause });
+  });
+  const within = path.relative(folder, await realpath(path.dirname(out)));
+  if (within !== '..' && !within.startsWith(`..${path.sep}`) && !path.isAbsolute(within))
+    throw new ConfigError(
+      `--out ${out} lies in the watched folder, where only captures belong. Choose another.`,
+    );
+}
+
+/** Of each capture its newest verdict. @throws ConfigError naming all that are none, or a few of many. */
+function scoredCaptures(reader: LedgerReader, names: readonly string[]): LedgerRow[] {
+  const rows: LedgerRow[] = [];
+  const wrong: string[] = [];
+  for (const name of new Set(names)) {
+    const row = [...reader.rows({ path: name }, 'newest')].find(({ path }) => path === name);
+    if (row === undefined) wrong.push(`there is no record of ${shown(name)}`);
+    else if (row.verdict === 'unscorable') wrong.push(`${shown(name)} could not be scored (${row.reason})`);
+    else rows.push(row);
+  }
+  if (wrong.length === 0) return rows;
+  const more = wrong.length > TOLD ? `; and ${wrong.length - TOLD} more` : '';
+  throw new ConfigError(
+    `${wrong.slice(0, TOLD).join('; ')}${more}. Give the paths of scored captures as \`agent ledger list --json\` shows them, one a line.`,
+  );
+}
+
+/** So many names are told of what is wrong, each cut to a length. */
+const TOLD = 5;
+const shown = (name: string): string => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
 
 async function scoreAgain(inspector: Inspector, folder: string, capture: LedgerRow): Promise<GoodOutputs> {
   const content = await readFile(pathTo(folder, capture.path)).catch((cause: NodeJS.ErrnoException) => {
@@ -113,26 +154,36 @@ async function scoreAgain(inspector: Inspector, folder: string, capture: LedgerR
   return { sha256: capture.sha256!, ...outputsOf(scores!) };
 }
 
-/** Twice as many called for review among the confirmed as among all captures of their time. */
-const BIASED = 2;
+/** More of those that passed than this share may be missing among the confirmed. */
+const LEFT_OUT = 0.1;
 
 /**
- * A threshold from captures that were chosen by their verdict promises nothing: those called for review have the highest
- * scores of all, those that passed the lowest.
+ * What is doubtful about the choice of captures; empty: nothing. A threshold from captures that were chosen by their
+ * verdict promises nothing: those called for review have the highest scores of all, those that passed the lowest.
  */
-function biasOf(reader: LedgerReader, captures: readonly LedgerRow[]): string | null {
+function doubtsOf(reader: LedgerReader, captures: readonly LedgerRow[], model: string): string[] {
   const times = captures.map(({ recordedAt }) => Date.parse(recordedAt));
-  const all = [
-    ...reader.rows(
-      {
-        since: times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
-        until: times.reduce((a, b) => Math.max(a, b), 0) + 1,
-      },
-      'newest',
-    ),
-  ].filter(({ verdict }) => verdict !== 'unscorable');
-  const called = (rows: readonly LedgerRow[]) => rows.filter(({ verdict }) => verdict === 'review').length;
-  const [among, usual] = [called(captures) / captures.length, called(all) / all.length];
-  if (among <= BIASED * usual) return null;
-  return `${called(captures)} of the ${captures.length} confirmed captures had been called for review, but ${called(all)} of all ${all.length} of that time. A threshold promises its rate only for captures like these: confirm every fine one of a stretch of time, whatever its verdict.`;
+  const [since, until] = [times.reduce((a, b) => Math.min(a, b)), times.reduce((a, b) => Math.max(a, b)) + 1];
+  const newest = new Map<string, LedgerRow>();
+  for (const row of reader.rows({ since, until }, 'oldest')) newest.set(row.path, row);
+  const confirmed = new Set(captures.map(({ path }) => path));
+  const of = (verdict: LedgerRow['verdict']) => [...newest.values()].filter((row) => row.verdict === verdict);
+  const left = (rows: readonly LedgerRow[]) => rows.filter(({ path }) => !confirmed.has(path)).length;
+  const [passed, called] = [of('pass'), of('review')];
+  const others = captures.filter((row) => row.model !== model).length;
+  return [
+    ...(left(passed) > LEFT_OUT * passed.length
+      ? [
+          `${left(passed)} of the ${passed.length} captures of that time that passed are not confirmed. A threshold promises its rate only for captures like these: confirm every fine one of a stretch of time, whatever its verdict.`,
+        ]
+      : []),
+    ...(called.length > 0 && left(called) === called.length
+      ? [
+          `None of the ${called.length} captures of that time that were called for review is confirmed. If some of them were fine, confirm them too: without them the threshold becomes too low.`,
+        ]
+      : []),
+    ...(others > 0
+      ? [`${others} of the ${captures.length} captures were judged by another bundle than this one.`]
+      : []),
+  ];
 }

@@ -1,7 +1,8 @@
 /** `agent recalibrate` on the command line. */
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../config/errors.ts';
 import { readSettings } from '../config/settings.ts';
 import type { CommandContext } from './commands.ts';
@@ -19,6 +20,7 @@ export function addRecalibrate(program: Command, context: CommandContext): void 
       '--out <file>',
       'the new bundle; never overwritten (default: NAME-recalibrated.onnx beside the old)',
     )
+    .option('--alpha <share>', 'another rate of false alarms to promise, such as 0.1', share)
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
@@ -34,13 +36,13 @@ Examples:
   agent ledger list --config agent.yaml --since 7d --limit 0 --json | jq -r .path > fine.txt
   agent recalibrate --config agent.yaml --confirmed fine.txt     (after taking out of fine.txt what is not)`,
     )
-    .action(async ({ confirmed, out, json, ...options }) => {
+    .action(async ({ confirmed, out, alpha, json, ...options }) => {
       const settings = readSettings(sourcesOf(options, context.environment));
       requireSettings(settings, 'bundle', 'watch.path');
-      const names = await namesIn(confirmed);
+      const names = await namesIn(confirmed, settings['watch.path']);
       const { recalibrateOnDevice } = await import('./recalibrate.ts');
       const result = await recalibrateOnDevice({
-        ...{ settings, confirmed: names, out },
+        ...{ settings, confirmed: names, out, alpha },
         onImage: (done, all) => {
           if (context.onTerminal) context.printError(`\rscored ${done} of ${all}${done === all ? '\n' : ''}`);
         },
@@ -50,7 +52,14 @@ Examples:
     });
 }
 
-async function namesIn(file: string): Promise<string[]> {
+function share(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value < 1) return value;
+  throw new InvalidArgumentError('Expected a number above 0 and below 1, such as 0.1.');
+}
+
+/** As a shell or an editor may write them: `./a.jpg`, absolute, with a byte order mark. */
+async function namesIn(file: string, watched: string): Promise<string[]> {
   let content: string;
   try {
     content = file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
@@ -60,21 +69,26 @@ async function namesIn(file: string): Promise<string[]> {
       { cause },
     );
   }
-  const names = content.split(/\r?\n/).filter((line) => line !== '');
+  const names = content
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/)
+    .filter((line) => line !== '')
+    .map((line) => (path.isAbsolute(line) ? path.relative(watched, line) : path.normalize(line)));
   if (names.length === 0) throw new ConfigError(`--confirmed ${file} names no capture.`);
   return names;
 }
 
 function told(result: RecalibratedOnDevice): string[] {
-  const { images, called, threshold, falseAlarms, warning, bundle } = result;
+  const { images, copies, called, threshold, falseAlarms, warnings, bundle } = result;
   const percent = (share: number) => `${Number((100 * share).toPrecision(2))} %`;
   return [
+    ...(copies > 0 ? [`${copies} confirmed captures left out: the same content as another`] : []),
     `old threshold: ${threshold.before.toPrecision(6)}, calls ${called.before} of the ${images} confirmed captures for review`,
     `new threshold: ${threshold.now.toPrecision(6)}, calls ${called.now} of them`,
     falseAlarms === null
       ? 'this rule promises no false-alarm rate'
       : `false alarms: at most ${percent(falseAlarms.promised)} promised; in 9 of 10 calibrations with ${images} captures the realised rate lies between ${percent(falseAlarms.low)} and ${percent(falseAlarms.high)}`,
-    ...(warning === null ? [] : [`warning: ${warning}`]),
+    ...warnings.map((warning) => `warning: ${warning}`),
     `bundle: ${bundle}. To use it, set \`bundle\` to it in the settings and restart the agent.`,
   ];
 }

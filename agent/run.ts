@@ -9,7 +9,7 @@ import { createNotifier } from './control/notify.ts';
 import { watchSettingsFile } from './control/settingsFile.ts';
 import { openThresholds } from './control/thresholds.ts';
 import { startWatchdog } from './control/watchdog.ts';
-import { siteKey } from './deliver/identity.ts';
+import { hasSiteKey, siteKey } from './deliver/identity.ts';
 import { openLedger } from './deliver/ledger.ts';
 import type { Holder } from './deliver/lock.ts';
 import { type Publishing, startPublishing } from './deliver/publish.ts';
@@ -104,6 +104,10 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   }
   const { missing } = ledger.opening;
   if (missing !== null) conditions.set('ledger-rebuilt', missingMessage(missing));
+  if (!hasSiteKey(stateFolder) && ledger.lastVerdictAt() !== null)
+    log.error(
+      'site.key is missing beside a ledger that holds verdicts: a new one is made, and captures and images get new ids and refs from now on. Restore the old one from a backup',
+    );
   const leftovers = endLeftovers(stateFolder);
   if (leftovers.length > 0)
     log.warn({ pids: leftovers }, 'ended scoring processes that an agent left behind');

@@ -74,6 +74,16 @@ export function tellSiblings(console: Console, images: number, groups: number, s
   );
 }
 
+/** One group of more than this share of the images decides the threshold nearly alone. */
+const DOMINANT = 1 / 3;
+
+export function tellDominant(console: Console, images: number, largest: number): void {
+  if (largest <= DOMINANT * images) return;
+  console.say(
+    `warning: ${largest} of ${images} images belong together, as one picture or subject again and again. They are scored by a model that has seen none of them, and the threshold, which then comes mostly from them, may be far too high. Give more different images, or fewer of that one.`,
+  );
+}
+
 export function tellExamples(
   console: Console,
   { folder, images, refused, copies, leftOut }: Omit<UsedExamples, keyof Weighting>,

@@ -1,9 +1,10 @@
 /** `trainer fit` on the command line. */
+import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Region } from '../config/preprocessing.ts';
 import { BACKENDS, type BackendName, parseBackend } from './backend/select.ts';
 import { makeConsole } from './console.ts';
-import { InterruptedError } from './error.ts';
+import { InterruptedError, TrainerError } from './error.ts';
 import { parseNamed } from './evaluation/sources.ts';
 import { withWhatIsLeft } from './interrupted.ts';
 import { parseMask } from './mask-option.ts';
@@ -104,6 +105,10 @@ Examples:
   trainer fit good/ --out run-1 --resume --epochs 200`,
     )
     .action(async (folder: string, options) => {
+      if (path.resolve(options.out) === path.resolve(folder))
+        throw new TrainerError(
+          `--out ${options.out} is the folder of the images: a run would put its files among them. Choose another.`,
+        );
       const changes: Change[] = [...options.set];
       for (const [option, key] of Object.entries(SHORTCUTS))
         if (options[option] !== undefined) changes.push({ key, value: String(options[option]) });

@@ -18,5 +18,7 @@ export function parseMask(text: string): Region {
   const [left, top, width, height] = values;
   const parsed = regionSchema.safeParse({ unit: inPercent ? 'percent' : 'pixels', left, top, width, height });
   if (parts.length !== 4 || mixed || !parsed.success) throw new ConfigError(`--mask ${text}: ${EXPECTED}`);
+  if (inPercent && (left! + width! > 100 || top! + height! > 100))
+    throw new ConfigError(`--mask ${text} reaches beyond the image: at most 100 %. ${EXPECTED}`);
   return parsed.data;
 }

@@ -96,17 +96,45 @@ export function requireSameRun(before: Settings, now: Settings): void {
 }
 
 /**
+ * Refuses to resume on other images, or the same ones divided otherwise. A run without a split.json had not begun.
+ * @param digest of the images as they are divided now.
+ * @throws TrainerError
+ */
+async function requireSameImages(folder: string, digest: string): Promise<void> {
+  const text = await readFile(runFiles(folder).split, 'utf8').catch(() => null);
+  if (text === null || (JSON.parse(text) as { digest: string }).digest === digest) return;
+  throw new TrainerError(
+    `This is not the run that was begun: its images (split.json in ${folder}) are others than those that were found now. Give the folder of images as it was, or choose another --out.`,
+  );
+}
+
+/**
  * Refuses to resume on another backend, or on the same one with another library or device under it: each rounds in its
  * own way.
  * @throws TrainerError naming both.
  */
-export function requireSameBackend(before: RunBackend, now: RunBackend): void {
+function requireSameBackend(before: RunBackend, now: RunBackend): void {
   const say = ({ got, library, device }: RunBackend) => `${got} (${library} on the ${device})`;
   if (say(before) === say(now)) return;
   const advice = before.got === now.got ? 'Go on where it began' : `Go on with --backend ${before.got}`;
   throw new TrainerError(
     `This run was begun on the backend ${say(before)} and would go on on ${say(now)}: its results would not be bit for bit those of one backend. ${advice}, or choose another --out.`,
   );
+}
+
+/**
+ * Refuses to go on with another backend or other images than those of the run in `folder`.
+ * @param digest of the images as they are divided now.
+ * @throws TrainerError naming what differs.
+ */
+export async function requireSameGround(
+  before: RunRecord,
+  now: RunRecord,
+  folder: string,
+  digest: string,
+): Promise<void> {
+  requireSameBackend(before.backend, now.backend);
+  await requireSameImages(folder, digest);
 }
 
 /** Digest of everything that decides how training goes on, but for the number of epochs. */

@@ -36,7 +36,7 @@ import {
   fingerprintOf,
   openRunFolder,
   type RunRecord,
-  requireSameBackend,
+  requireSameGround,
   requireSameRun,
   runFiles,
   writeJson,
@@ -115,7 +115,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   const { got, why, device, library } = backend;
   console.say(describeBackend(backend));
   const record = { format: FORMAT, recipe, seed, backend: { got, library, device } } as const;
-  if (before !== null) requireSameBackend(before.backend, record.backend);
+  if (before !== null) await requireSameGround(before, record, options.out, split.digest);
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
   const { graph, unseen, groups, weighting, training, model, encoder, measurements } = await train(

@@ -36,13 +36,14 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
   const described = await describeImages({ ...recipe, network }, images, seed, run).finally(looking.end);
 
   const siblings = await findSiblings(spread(described));
-  const { folds, groups } = divideIntoFolds(
+  const { folds, groups, largest } = divideIntoFolds(
     images.map((image, i) => image.sample.group ?? split.groupOf.get(image) ?? `#${i}`),
     siblings,
     recipe.split.folds!, // required by checkModel
     seed,
   );
   announce.tellSiblings(console, images.length, groups, siblings.length);
+  announce.tellDominant(console, images.length, largest);
   const watch = watchTraining(console, recipe.epochs, rowsOfEpoch(recipe, images.length));
   const history: EpochRecord[] = [];
   watch.begin();

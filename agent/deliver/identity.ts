@@ -1,6 +1,15 @@
 /** Names that are safe to publish: keyed hashes, the key of which never leaves this PC. */
 import { createHmac, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { VerdictWord } from '../../config/verdict.ts';
 import type { Capture } from '../capture.ts';
@@ -30,6 +39,22 @@ export function siteKey(stateFolder: string): Buffer {
       { cause },
     );
   }
+}
+
+/**
+ * The same, for who only reads: none is made.
+ * @throws StateFolderError when there is none.
+ */
+export function existingSiteKey(stateFolder: string): Buffer {
+  if (!hasSiteKey(stateFolder))
+    throw new StateFolderError(
+      `There is no site key in ${stateFolder}. Name the state folder of an agent that has run, or restore site.key from a backup.`,
+    );
+  return siteKey(stateFolder);
+}
+
+export function hasSiteKey(stateFolder: string): boolean {
+  return existsSync(join(stateFolder, 'site.key'));
 }
 
 /** `image.ref`: first 128 bits of HMAC-SHA-256 over the name within the watched folder, 32 hex digits. */

@@ -76,7 +76,10 @@ export function makeBundle(exported: Uint8Array, content: Omit<Manifest, 'digest
   return { manifest, model: toBinary(ModelProtoSchema, model) };
 }
 
-/** Writes atomically: temporary file, fsync, rename, fsync of the folder. */
+/**
+ * Writes atomically: temporary file, fsync, rename, fsync of the folder.
+ * @throws BundleError when it cannot be written.
+ */
 export async function writeBundle(file: string, bundle: Bundle): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`;
   try {
@@ -90,7 +93,10 @@ export async function writeBundle(file: string, bundle: Bundle): Promise<void> {
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw new BundleError(
+      `${file} cannot be written (${(error as NodeJS.ErrnoException).code}). Check the folder's permissions and the space on its disk.`,
+      { cause: error },
+    );
   }
   const folder = await open(path.dirname(file), 'r');
   await folder.sync();

@@ -49,6 +49,15 @@ export function calledBy(
   return scores.filter((score) => judge(score, threshold, calibration.scores).verdict === 'review').length;
 }
 
+/** Where the bundle calls more than this share of good images, it has not learned what such images look like. */
+const FOREIGN = 0.5;
+
+/** What is doubtful about a recalibration, in a sentence; null: nothing. */
+export function doubtOf(calledBefore: number, images: number): string | null {
+  if (calledBefore <= FOREIGN * images) return null;
+  return `The old threshold calls ${calledBefore} of ${images}: this model has not learned what such images look like, and hardly anything can be found in them by it. Fit a new one to them (trainer fit).`;
+}
+
 /** `NAME-recalibrated.onnx` beside the bundle. */
 export function besideOf(bundlePath: string): string {
   const { dir, name } = path.parse(bundlePath);

@@ -44,10 +44,11 @@ Examples:
         const { limit } = options;
         let shown = 0;
         for (const row of reader.rows(filterOf(options), 'newest')) {
-          if (limit > 0 && shown++ === limit) {
+          if (limit > 0 && shown === limit) {
             if (!options.json) context.printError(`The newest ${limit}; --limit 0 shows all.\n`);
             return;
           }
+          shown++;
           context.print(options.json ? JSON.stringify(row) : line(row));
         }
         if (shown === 0 && !options.json) context.printError('No verdict matches.\n');

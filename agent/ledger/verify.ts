@@ -1,12 +1,11 @@
 /** `agent ledger verify`: the agent's promise, held against the folder and the ledger as they are. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
-import path from 'node:path';
 import type { AgentSettings } from '../../config/agent.ts';
 import type { Verdict, VerdictWord } from '../../config/verdict.ts';
 import { type Capture, tooDeep } from '../capture.ts';
-import { type Said, siteKey, verdictId } from '../deliver/identity.ts';
+import { hasSiteKey, type Said, siteKey, verdictId } from '../deliver/identity.ts';
 import { ignoreMatcher } from '../ingest/ignore.ts';
 import { captureAt, isImageName } from '../ingest/look.ts';
 import { pathTo } from '../ingest/names.ts';
@@ -50,7 +49,10 @@ function soundness({ database }: LedgerReader): Proof {
   const [said] = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {});
   const loose = database.prepare('PRAGMA foreign_key_check').all().length;
   const ok = said === 'ok' && loose === 0;
-  const wrong = `${said}, ${loose} rows belong to nothing. Restart the agent: it sets a damaged ledger aside`;
+  const wrong =
+    said === 'ok'
+      ? `${loose} rows belong to nothing: somebody else has written into it. Stop the agent and move ledger.sqlite away, or restore it: what has no record is then judged again`
+      : `${said}. Restart the agent: it sets a damaged ledger aside`;
   return { what: 'ledger', ok, said: ok ? 'sound' : wrong };
 }
 
@@ -74,8 +76,16 @@ function numbers(reader: LedgerReader): Proof {
     reader,
     'SELECT count(*) AS n FROM (SELECT 1 FROM verdicts GROUP BY capture HAVING count(*) <> max(revision) OR min(revision) <> 1)',
   );
+  const passedOver = reader.database
+    .prepare("SELECT first, last FROM gaps WHERE reason = 'ledger-rebuilt' ORDER BY first")
+    .all()
+    .map(({ first, last }) => `${first}-${last}`);
+  const gone =
+    passedOver.length === 0
+      ? 'no number is missing'
+      : `numbers ${some(passedOver)} went with an earlier ledger, and are announced`;
   if (missing.length + unjudged + torn === 0)
-    return { what: 'records', ok: true, said: `${captures} captures, ${n} verdicts, no number is missing` };
+    return { what: 'records', ok: true, said: `${captures} captures, ${n} verdicts, ${gone}` };
   const ranges = missing
     .slice(0, TOLD)
     .map(({ first, last }) => (first === last ? first : `${first}-${last}`));
@@ -129,7 +139,7 @@ function messages(reader: LedgerReader): Proof {
 
 /** Ids follow from captures and verdicts, so that a subscriber knows a repeat, even after the ledger was lost. */
 function identities(reader: LedgerReader, stateFolder: string): Proof {
-  if (!existsSync(path.join(stateFolder, 'site.key')))
+  if (!hasSiteKey(stateFolder))
     return { what: 'ids', ok: false, said: 'site.key is missing. Restore it from a backup' };
   const key = siteKey(stateFolder);
   const rows = reader.database.prepare(
@@ -157,7 +167,9 @@ function identities(reader: LedgerReader, stateFolder: string): Proof {
     if (verdictId(key, row.device as string, capture, said) !== row.id) wrong.push(row.seq);
   }
   const said =
-    wrong.length === 0 ? `${checked} follow from their captures and verdicts` : `do not: ${some(wrong)}`;
+    wrong.length === 0
+      ? `${checked} follow from their captures and verdicts`
+      : `${wrong.length} of ${checked} do not follow from their captures and verdicts: numbers ${some(wrong)}. Either site.key is not the one that they were made with, or somebody has changed them`;
   return { what: 'ids', ok: wrong.length === 0, said };
 }
 

@@ -95,6 +95,8 @@ test('what an agent did is told by path, ref, id, number, verdict, time and deli
     /unscorable {2}waiting .* text\\n\.jpg/,
   );
   assert.equal((await list('--since', 'yesterday')).code, 2);
+  assert.equal((await list('--limit', '0')).stderr, '', 'all of them, and nothing more to say');
+  assert.match((await list('--limit', '2')).stderr, /^The newest 2; --limit 0 shows all/);
 
   const show = (what: string) => command('ledger', 'show', what, '--state', state, '--json');
   const shown = JSON.parse((await show('monday/good.jpg')).stdout);

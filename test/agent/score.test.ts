@@ -121,6 +121,8 @@ test('--map writes a picture per image; --state gives the refs of that agent', a
   const state = path.join(folder, 'state');
   mkdirSync(state);
   const key = siteKey(state);
+  const none = await runAgent(['score', bundle, pictures, '--state', path.dirname(state)]);
+  assert.match(none.stderr, /There is no site key in /, 'reading makes none');
   const { stdout } = await runAgent(['score', bundle, pictures, '--json', '--map', maps, '--state', state]);
   assert.deepEqual(
     parse(stdout).map((l) => l.ref),

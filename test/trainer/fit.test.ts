@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
@@ -280,6 +280,10 @@ test('a run is never overwritten, and resumed only as what it is', async () => {
   assert.match(other.stderr, /seed was 1, now 9/);
   assert.match(other.stderr, /optimizer\.learningRate was 0\.001, now 0\.5/);
   assert.deepEqual(await readFile(path.join(runFolder, 'metrics.json')), metrics);
+  const images = path.join(folder, 'images');
+  await cp(good, images, { recursive: true });
+  const among = await run('trainer', ['fit', images, '--out', images]);
+  assert.match(among.stderr, /--out .* is the folder of the images/);
   const none = await fit(path.join(folder, 'none'), '--resume');
   assert.equal(none.code, 1);
   assert.match(none.stderr, /holds no run to resume/);
@@ -321,9 +325,11 @@ test('resuming on other images is refused', async () => {
   const args = ['fit', some, '--out', out, ...SMALL, '--epochs=1'];
   assert.equal((await run('trainer', args)).code, 0);
   await drawGood(some, 31);
+  const sides = await readFile(path.join(out, 'split.json'));
   const ended = await run('trainer', [...args, '--resume']);
   assert.equal(ended.code, 1);
-  assert.match(ended.stderr, /belongs to another run: the images/);
+  assert.match(ended.stderr, /not the run that was begun: its images .* are others/);
+  assert.deepEqual(await readFile(path.join(out, 'split.json')), sides, 'nothing is written');
 });
 
 test('bad input: each refused with what to do, nothing written', async (t) => {

@@ -8,8 +8,9 @@ import { calibrationNeeded } from './needed.ts';
 export interface Folds {
   /** Indices of the images of each fold; fewer folds than asked for where there are fewer groups. */
   readonly folds: readonly (readonly number[])[];
-  /** How many groups there are. */
+  /** How many groups there are, and how many images the largest holds. */
   readonly groups: number;
+  readonly largest: number;
 }
 
 /**
@@ -43,7 +44,8 @@ export function divideIntoFolds(
   const folds: number[][] = Array.from({ length: Math.min(count, groups.length) }, () => []);
   for (const group of groups.toSorted((a, b) => b.length - a.length))
     folds.reduce((least, fold) => (fold.length < least.length ? fold : least)).push(...group);
-  return { folds, groups: groups.length };
+  const largest = groups.reduce((most, group) => Math.max(most, group.length), 0);
+  return { folds, groups: groups.length, largest };
 }
 
 /** @throws TrainerError when `images` distinct images are too few for the alpha of the threshold's rule. */

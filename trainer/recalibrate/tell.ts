@@ -1,4 +1,5 @@
 /** What a recalibration says. */
+import { doubtOf } from '../../agent/inspect/recalibrate.ts';
 import { type Console, percent } from '../console.ts';
 import { tellRefused } from '../data/refused.ts';
 import type { Recalibrated } from './recalibrate.ts';
@@ -30,6 +31,8 @@ export function tellRecalibrated(console: Console, result: Recalibrated): void {
   console.say(
     `old threshold: ${say(threshold.before)}, calls ${called.before} of the ${images} new good images for review (${percent(called.before / images)})`,
   );
+  const doubt = doubtOf(called.before, images);
+  if (doubt !== null) console.say(`warning: ${doubt}`);
   console.say(`new threshold: ${say(threshold.now)} (${rule.join(', ')}), from n = ${images} good images`);
   tellPromise(console, result, groups === null ? `n = ${images}` : `${groups} groups`);
   console.say('');
