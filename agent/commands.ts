@@ -219,7 +219,11 @@ function sentence(line: ScoreLine): string {
       ? line.message
       : `score ${line.score.toPrecision(4)} (threshold ${line.threshold.toPrecision(4)}), ${rarity(line.p ?? 1)}`;
   const evidence = (line.evidence ?? []).map((one) => `\n           - ${one.sentence}`).join('');
-  return `${word} ${line.path}  ${why}${line.map === undefined ? '' : `  -> ${line.map}`}${evidence}`;
+  const nowhere =
+    line.verdict === 'review' && line.mapAlarm === false
+      ? '\n           - the map shows no single place: the image departs as a whole'
+      : '';
+  return `${word} ${line.path}  ${why}${line.map === undefined ? '' : `  -> ${line.map}`}${evidence}${nowhere}`;
 }
 
 function rarity(p: number): string {

@@ -27,6 +27,8 @@ export interface ScoreLine {
   readonly statistics?: Readonly<Record<string, number>>;
   /** PNG with image and map, when maps were asked for. */
   readonly map?: string;
+  /** Whether a cell of the map lies above the alarm colour; beside `map`. */
+  readonly mapAlarm?: boolean;
 }
 
 /**
@@ -71,7 +73,7 @@ export async function* scorePaths(
     );
     const size = { width: scores.mapWidth, height: scores.mapHeight };
     await writeFile(map, await drawBeside(pixels, scores.map, size, manifest));
-    yield { ...line, map };
+    yield { ...line, map, mapAlarm: scores.map.some((value) => value > manifest.calibration.mapAlarm) };
   }
 }
 

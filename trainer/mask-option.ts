@@ -20,5 +20,7 @@ export function parseMask(text: string): Region {
   if (parts.length !== 4 || mixed || !parsed.success) throw new ConfigError(`--mask ${text}: ${EXPECTED}`);
   if (inPercent && (left! + width! > 100 || top! + height! > 100))
     throw new ConfigError(`--mask ${text} reaches beyond the image: at most 100 %. ${EXPECTED}`);
+  if (inPercent && width === 100 && height === 100)
+    throw new ConfigError(`--mask ${text} blanks the whole image. ${EXPECTED}`);
   return parsed.data;
 }

@@ -128,6 +128,10 @@ test('--map writes a picture per image; --state gives the refs of that agent', a
     parse(stdout).map((l) => l.ref),
     [imageRef(key, 'a.jpg'), imageRef(key, 'sub/b.jpg')],
   );
+  assert.deepEqual(
+    parse(stdout).map((l) => l.mapAlarm),
+    [false, true],
+  );
   const names = readdirSync(maps).sort();
   assert.deepEqual(names, ['0001-a.png', '0002-b.png']);
   const [calm, loud] = await Promise.all(

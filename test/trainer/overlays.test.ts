@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import sharp from 'sharp';
+import { parseMask } from '../../trainer/mask-option.ts';
 import type { Metrics } from '../../trainer/metrics.ts';
 import { findPlaces } from '../../trainer/overlays/places.ts';
 import { drawPhantom, type Flaw } from '../demo/phantoms.ts';
@@ -142,4 +143,21 @@ test('a place is where three in ten images have text; text here and there is non
   const { region, images } = places[0]!;
   assert.ok(images >= 7 && images <= 9, `${images}`);
   assert.ok(region.left <= 59 && region.left >= 50 && region.top <= 89 && region.left + region.width >= 95);
+});
+
+test('a mask that reaches beyond the image, or leaves nothing of it, is refused in words', () => {
+  for (const [mask, expected] of [
+    ['90%,0,20%,10%', /reaches beyond the image: at most 100 %/],
+    ['0,95%,10%,10%', /reaches beyond the image/],
+    ['0,0,100%,100%', /blanks the whole image/],
+    ['0,0,10,10%', /all in pixels or all in per cent/],
+  ] as const)
+    assert.throws(() => parseMask(mask), expected);
+  assert.deepEqual(parseMask('0,90%,100%,10%'), {
+    unit: 'percent',
+    left: 0,
+    top: 90,
+    width: 100,
+    height: 10,
+  });
 });
