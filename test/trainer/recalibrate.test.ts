@@ -93,6 +93,7 @@ test('images like the old ones are not called shifted', async (t) => {
   );
   assert.equal(code, 0);
   assert.match(stdout, /differ from those of the old calibration in nothing/);
+  assert.match(stdout, /for a look, as they weigh most: p\d+_\d+\.png \(score [\d.e-]+\), p/);
   assert.match(stdout, /at most 5 % promised; in 9 of 10 calibrations with n = 40/);
 });
 

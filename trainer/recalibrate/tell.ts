@@ -18,7 +18,15 @@ export function tellScored(
   const patients = groups === null ? '' : ` of ${groups} groups`;
   console.say(`images: ${images.length} good ones${patients}; ${left.join(', ')}`);
   tellRefused(console, refused, '--json names them all');
+  const highest = images.toSorted((a, b) => b.score - a.score).slice(0, LOOK);
+  if (highest.length > 0)
+    console.say(
+      `for a look, as they weigh most: ${highest.map(({ name, score }) => `${name} (score ${score.toPrecision(4)})`).join(', ')}`,
+    );
 }
+
+/** So many of the images with the highest scores are named: poor ones among the good would be there. */
+const LOOK = 3;
 
 export function tellRecalibrated(console: Console, result: Recalibrated): void {
   tellShifts(console, result);
