@@ -57,8 +57,8 @@ export async function recalibrateOnDevice(options: DeviceRecalibration): Promise
   const out = options.out ?? besideOf(settings.bundle);
   await requireFree(out);
   await requireApart(out, settings['watch.path']);
-  const reader = openLedgerReader(settings['state.path']);
   const { digest } = (await readBundle(settings.bundle)).manifest;
+  const reader = openLedgerReader(settings['state.path']);
   let captures: LedgerRow[];
   let doubts: string[];
   try {
@@ -116,10 +116,13 @@ async function requireApart(out: string, watched: string): Promise<void> {
 
 /** Of each capture its newest verdict. @throws ConfigError naming all that are none, or a few of many. */
 function scoredCaptures(reader: LedgerReader, names: readonly string[]): LedgerRow[] {
+  const wanted = new Set(names);
+  const newest = new Map<string, LedgerRow>();
+  for (const row of reader.rows({}, 'oldest')) if (wanted.has(row.path)) newest.set(row.path, row);
   const rows: LedgerRow[] = [];
   const wrong: string[] = [];
-  for (const name of new Set(names)) {
-    const row = [...reader.rows({ path: name }, 'newest')].find(({ path }) => path === name);
+  for (const name of wanted) {
+    const row = newest.get(name);
     if (row === undefined) wrong.push(`there is no record of ${shown(name)}`);
     else if (row.verdict === 'unscorable') wrong.push(`${shown(name)} could not be scored (${row.reason})`);
     else rows.push(row);
