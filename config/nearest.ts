@@ -1,6 +1,6 @@
 /** The candidate that a mistyped word most likely meant. */
 
-/** Nearest of `candidates` by edit distance (Levenshtein 1966), or undefined when nothing is near. */
+/** Nearest of `candidates` by edit distance, in which two letters exchanged are one slip (Damerau 1964), or undefined when nothing is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 2)) + 1;
@@ -15,14 +15,17 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 }
 
 function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
+    const previous = rows[i - 1]!;
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
       const substitution = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(substitution, previous[j]! + 1, row[j - 1]! + 1));
+      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const exchange = exchanged ? rows[i - 2]![j - 2]! + 1 : Number.POSITIVE_INFINITY;
+      row.push(Math.min(substitution, previous[j]! + 1, row[j - 1]! + 1, exchange));
     }
-    previous = row;
+    rows.push(row);
   }
-  return previous[b.length]!;
+  return rows[a.length]![b.length]!;
 }

@@ -57,6 +57,9 @@ test('an unknown group is refused with the nearest known one; a known one with w
   };
   assert.match(saying('wach: {path: x}\n'), /Unknown setting wach\. Did you mean watch\?/);
   assert.match(saying('mqt:\n  url: x\n'), /Did you mean mqtt\?/);
+  assert.match(saying('watcj:\n  path: x\n'), /Did you mean watch\?/);
+  assert.match(saying('lgo:\n  level: x\n'), /Did you mean log\?/, 'two letters exchanged are one slip');
+  assert.doesNotMatch(saying('foo:\n  level: x\n'), /Did you mean/);
   assert.match(
     saying('watch: /captures\n'),
     /watch is a group of settings \(path, .*write watch: \{ path: \.\.\. \}/,
