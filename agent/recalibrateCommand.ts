@@ -1,11 +1,11 @@
 /** `agent recalibrate` on the command line. */
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type Command, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../config/errors.ts';
 import { readSettings } from '../config/settings.ts';
 import type { CommandContext } from './commands.ts';
+import { typedName } from './ingest/names.ts';
 import type { RecalibratedOnDevice } from './recalibrate.ts';
 import { requireSettings, sourcesOf, withSettings } from './settingsOptions.ts';
 
@@ -73,7 +73,7 @@ async function namesIn(file: string, watched: string): Promise<string[]> {
     .replace(/^\ufeff/, '')
     .split(/\r?\n/)
     .filter((line) => line !== '')
-    .map((line) => (path.isAbsolute(line) ? path.relative(watched, line) : path.normalize(line)));
+    .map((line) => typedName(watched, line));
   if (names.length === 0) throw new ConfigError(`--confirmed ${file} names no capture.`);
   return names;
 }

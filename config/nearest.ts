@@ -1,6 +1,9 @@
 /** The candidate that a mistyped word most likely meant. */
 
-/** Nearest of `candidates` by edit distance, in which two letters exchanged are one slip (Damerau 1964), or undefined when nothing is near. */
+/**
+ * Nearest of `candidates` by edit distance, in which two letters exchanged are one slip (Damerau 1964); undefined when
+ * nothing is near.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 2)) + 1;

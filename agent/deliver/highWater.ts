@@ -1,6 +1,7 @@
 /** The highest number that was given to a verdict, beside the ledger: so that a ledger that lost some is known as one. */
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { StateFolderError } from './lock.ts';
 
 const FILE = 'seq';
 /** Digits of a number, so that each takes the place of the one before. */
@@ -17,12 +18,22 @@ export interface HighWater {
   close(): void;
 }
 
-/** @throws what the file system says when the file cannot be made. */
+/** @throws StateFolderError when the file can be neither read nor made. */
 export function openHighWater(stateFolder: string): HighWater {
   const path = join(stateFolder, FILE);
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-  const text = readFileSync(descriptor, 'latin1').trim();
+  let descriptor: number;
+  let text: string;
+  try {
+    descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    text = readFileSync(descriptor, 'latin1').trim();
+  } catch (cause) {
+    throw new StateFolderError(
+      `${path} cannot be opened: ${(cause as Error).message}. Check state.path and its permissions.`,
+      { cause },
+    );
+  }
   const left = /^\d{1,16}$/.test(text) ? Number(text) : 0;
+  if (left === 0) ftruncateSync(descriptor); // what no number overwrites would make the next one unreadable
   let reached = left;
   return {
     reached: left,

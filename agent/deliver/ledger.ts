@@ -69,8 +69,8 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
   }
   const lock = await lockStateFolder(stateFolder, options);
   try {
-    const { connection, ...found } = await openSound(stateFolder, faultPoint);
     const highWater = openHighWater(stateFolder);
+    const { connection, ...found } = await openSound(stateFolder, faultPoint);
     const opening = { ...found, missing: passOver(connection, highWater) };
     const close = () => {
       connection.database.close();

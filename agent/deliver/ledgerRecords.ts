@@ -1,5 +1,4 @@
 /** Captures and the verdicts on them, within the ledger. */
-
 import type { DatabaseSync } from 'node:sqlite';
 import type { Verdict, VerdictWord } from '../../config/verdict.ts';
 import type { Capture } from '../capture.ts';

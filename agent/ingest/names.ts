@@ -38,6 +38,11 @@ export function pathTo(folder: string, name: string): string | Buffer {
   return Buffer.concat([Buffer.from(path.join(folder, '/')), ...parts]);
 }
 
+/** The name that somebody means who types a path: as it is, `./a.jpg`, or absolute, where `folder` is known (not empty). */
+export function typedName(folder: string, typed: string): string {
+  return path.isAbsolute(typed) && folder !== '' ? path.relative(folder, typed) : path.normalize(typed);
+}
+
 /** Bytes of the UTF-8 character at `at`; 0: none is there, or one that stands for a byte. */
 function characterLength(bytes: Buffer, at: number): number {
   const lead = bytes[at]!;

@@ -1,10 +1,10 @@
 /** `agent ledger`: what happened to this file? Reads only; the agent may run meanwhile. */
-import path from 'node:path';
 import { styleText } from 'node:util';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readSettings } from '../../config/settings.ts';
 import { REASONS, verdictWord } from '../../config/verdict.ts';
 import type { CommandContext } from '../commands.ts';
+import { typedName } from '../ingest/names.ts';
 import { requireSettings, sourcesOf, withSettings } from '../settingsOptions.ts';
 import { DELIVERIES, type Filter, type LedgerReader, type LedgerRow, openLedgerReader } from './reader.ts';
 import { instantOption } from './time.ts';
@@ -195,11 +195,9 @@ async function reading(
 /** By what comes first. A path may also begin at `/`, where it is known which folder is watched, or with `./`. */
 function found(reader: LedgerReader, what: string, watched: string): LedgerRow[] {
   const seq = /^[1-9]\d{0,14}$/.test(what) ? Number(what) : undefined;
-  const within =
-    path.isAbsolute(what) && watched !== '' ? path.relative(watched, what) : path.normalize(what);
   for (const filter of [
     { path: what },
-    { path: within },
+    { path: typedName(watched, what) },
     { ref: what },
     { id: what },
     ...(seq === undefined ? [] : [{ seq }]),

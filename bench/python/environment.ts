@@ -21,7 +21,7 @@ const ENVIRONMENTS = {
   anomalib: {
     folder: 'python-anomalib',
     requirements: 'requirements-anomalib.txt',
-    size: 'anomalib and PyTorch (about 3 GB to download, 7 GB on disk)',
+    size: 'anomalib and PyTorch (about 3 GB to download, 6 GB on disk)',
   },
   agent: {
     folder: 'python-agent',

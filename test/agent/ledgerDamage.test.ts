@@ -217,7 +217,7 @@ test('no number given twice by an emptied ledger; a damaged note of the highest 
   const of = capture(name(0));
   assert.equal(ledger.record(of, null, verdictOn(of))!.seq, CAPTURES + 1);
   ledger.close();
-  writeFileSync(path.join(state, 'seq'), 'rubbish');
+  writeFileSync(path.join(state, 'seq'), 'rubbish '.repeat(10));
   ledger = await openLedger(state);
   assert.equal(ledger.opening.missing, null);
   const other = capture(name(1));

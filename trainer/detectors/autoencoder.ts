@@ -36,6 +36,7 @@ export const fitAutoencoders: FitDetectors<AutoencoderOptions> = async function*
   const sizes = [columns, model.hidden, model.bottleneck, model.hidden, columns];
   const weights = stack(sets.map(({ name }) => initialWeights(sizes, randomFor(seed, 'weights', name))));
   const variables = weights.map(({ values, shape }) => tf.variable(tf.tensor(values, shape)));
+  const validation = stackValidation(prepared, columns);
   const optimizer = new OneCycleAdam(options.learningRate, epochs * STEPS);
   const shape: [number, number, number] = [sets.length, rows, columns];
   try {
@@ -54,8 +55,8 @@ export const fitAutoencoders: FitDetectors<AutoencoderOptions> = async function*
         options.onBatch(sets.length * rows);
       }
       if (steps === STEPS) {
-        const validation = await lossesOf(variables, prepared);
-        yield sums.map((sum, k) => ({ loss: sum / steps, validationLoss: validation[k]! }));
+        const unseen = await lossesOf(variables, validation);
+        yield sums.map((sum, k) => ({ loss: sum / steps, validationLoss: unseen[k]! }));
       }
     }
     const trained = await Promise.all(variables.map(async (v) => (await v.data()) as Float32Array));
@@ -66,7 +67,7 @@ export const fitAutoencoders: FitDetectors<AutoencoderOptions> = async function*
       ),
     );
   } finally {
-    tf.dispose(variables);
+    tf.dispose([...variables, validation.features, validation.counts]);
     optimizer.dispose();
   }
 };
@@ -115,26 +116,44 @@ async function step(
   return values;
 }
 
-/** Of what is not trained on; null: there is none. */
+/** What is not trained on, of all sets, filled up with rows that do not count. */
+interface Validation {
+  /** `[K, rows, F]`. */
+  readonly features: tf.Tensor3D;
+  /** 1 for a row of the set, 0 for one that fills up: `[K, rows, 1]`. */
+  readonly counts: tf.Tensor3D;
+  /** Of each set; 0: all of it is trained on. */
+  readonly rows: readonly number[];
+}
+
+function stackValidation(sets: readonly Pick<Prepared, 'validation'>[], columns: number): Validation {
+  const rows = sets.map(({ validation }) => validation?.rows ?? 0);
+  const most = Math.max(1, ...rows);
+  const features = new Float32Array(sets.length * most * columns);
+  const counts = new Float32Array(sets.length * most);
+  for (const [k, { validation }] of sets.entries()) {
+    if (validation !== null) features.set(validation.data, k * most * columns);
+    counts.fill(1, k * most, k * most + rows[k]!);
+  }
+  return {
+    features: tf.tensor3d(features, [sets.length, most, columns]),
+    counts: tf.tensor3d(counts, [sets.length, most, 1]),
+    rows,
+  };
+}
+
+/** Of each autoencoder; null: it has nothing that is not trained on. One graph for all, whatever their rows. */
 async function lossesOf(
   variables: readonly tf.Tensor[],
-  sets: readonly Pick<Prepared, 'validation'>[],
+  { features, counts, rows }: Validation,
 ): Promise<(number | null)[]> {
-  const losses: (number | null)[] = [];
-  for (const [k, { validation }] of sets.entries()) {
-    if (validation === null) {
-      losses.push(null);
-      continue;
-    }
-    const loss = tf.tidy(() => {
-      const own = variables.map((variable) => tf.gather(variable, tf.tensor1d([k], 'int32')));
-      const x = tf.tensor3d(validation.data, [1, validation.rows, validation.columns]);
-      return tf.mean(tf.square(tf.sub(redraw(x, own), x)));
-    });
-    losses.push((await loss.data())[0]!);
-    loss.dispose();
-  }
-  return losses;
+  const sums = tf.tidy(() => {
+    const squares = tf.square(tf.sub(redraw(features, variables), features));
+    return tf.sum(tf.mul(tf.mean(squares, 2, true), counts), [1, 2]);
+  });
+  const values = await sums.data();
+  sums.dispose();
+  return rows.map((count, k) => (count === 0 ? null : values[k]! / count));
 }
 
 interface Weights {
