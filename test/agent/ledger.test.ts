@@ -7,11 +7,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { imageRef, siteKey, verdictId } from '../../agent/deliver/identity.ts';
 import { openLedger } from '../../agent/deliver/ledger.ts';
 import type { Place } from '../../agent/deliver/ledgerRecords.ts';
 import { type Holder, lockStateFolder, StateFolderError } from '../../agent/deliver/lock.ts';
-import { capture, DEVICE, KEY, verdictOn } from './verdictFixture.ts';
+import { capture, verdictOn } from './verdictFixture.ts';
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'ledger-'));
@@ -273,42 +272,6 @@ test('a ledger of a newer agent or of another program is refused', async (t) => 
   const newer = `PRAGMA application_id = ${0x504c4d42}; PRAGMA user_version = 99; CREATE TABLE a (b)`;
   await refused(sql(newer), /schema version 99, this agent knows up to 2: .*newer agent/);
   await refused(sql('CREATE TABLE photos (id)'), /no ledger of this agent/);
-});
-
-test('the site key is made once, private, and never replaced', (t) => {
-  const state = folder(t);
-  const key = siteKey(state);
-  assert.equal(key.length, 32);
-  assert.deepEqual(siteKey(state), key);
-  assert.notDeepEqual(siteKey(folder(t)), key);
-  assert.equal(statSync(join(state, 'site.key')).mode & 0o777, 0o600);
-  const damaged = folder(t);
-  writeFileSync(join(damaged, 'site.key'), 'short');
-  assert.throws(() => siteKey(damaged), /5 bytes, expected 32/);
-});
-
-test('ids and refs follow from key, device, capture and what is said of it alone, and differ when any of them does', () => {
-  const base = capture('a/b.png');
-  const said = { revision: 1, verdict: 'review', reason: 'above-threshold', score: 0.1, model: 'a' } as const;
-  const id = verdictId(KEY, DEVICE, base, said);
-  assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  assert.equal(verdictId(Buffer.from(KEY), DEVICE, { ...base }, { ...said }), id);
-  const others = [
-    verdictId(Buffer.alloc(32, 8), DEVICE, base, said),
-    verdictId(KEY, 'camera-2', base, said),
-    verdictId(KEY, DEVICE, { ...base, name: 'a/c.png' }, said),
-    verdictId(KEY, DEVICE, { ...base, size: 1235 }, said),
-    verdictId(KEY, DEVICE, { ...base, modifiedNanoseconds: base.modifiedNanoseconds + 1n }, said),
-    verdictId(KEY, DEVICE, { ...base, kind: 'unreadable' }, said),
-    verdictId(KEY, DEVICE, base, { ...said, revision: 2 }),
-    verdictId(KEY, DEVICE, base, { ...said, verdict: 'pass', reason: null }),
-    verdictId(KEY, DEVICE, base, { ...said, reason: 'below-threshold' }),
-    verdictId(KEY, DEVICE, base, { ...said, score: 0.1 + Number.EPSILON }),
-    verdictId(KEY, DEVICE, base, { ...said, model: 'b' }),
-  ];
-  assert.equal(new Set([id, ...others]).size, 12);
-  assert.match(imageRef(KEY, 'a/b.png'), /^[0-9a-f]{32}$/);
-  assert.notEqual(imageRef(KEY, 'a/b.png'), imageRef(KEY, 'a/c.png'));
 });
 
 test('a full disk is said to be one, leaves nothing half written, and recording goes on when there is space', (t) => {
