@@ -44,7 +44,7 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
   );
   announce.tellSiblings(console, images.length, groups, siblings.length);
   announce.tellDominant(console, images.length, largest);
-  const watch = watchTraining(console, recipe.epochs, rowsOfEpoch(recipe, images.length));
+  const watch = watchTraining(console, recipe.epochs, rowsOfEpoch(recipe, images.length, folds.length + 1));
   const history: EpochRecord[] = [];
   watch.begin();
   let lap = performance.now();
@@ -130,11 +130,12 @@ function spread({ voices }: DescribedImages): readonly Float32Array[] {
 const trained = ({ model }: { readonly model: VoicesModel }): number =>
   voicesOf(model).filter(({ detector }) => detector.kind === 'autoencoder').length;
 
-/** Rows of features that all autoencoders together, without each fold and with all images, are fed in one epoch. */
+/** Rows of features that all autoencoders together, each in so many fits, are fed in one epoch. */
 const rowsOfEpoch = (
-  { model, split, batchSize }: Recipe & { readonly model: VoicesModel },
+  { model, batchSize }: Recipe & { readonly model: VoicesModel },
   images: number,
-): number => trained({ model }) * (split.folds! + 1) * STEPS * Math.min(batchSize, images);
+  fits: number,
+): number => trained({ model }) * fits * STEPS * Math.min(batchSize, images);
 
 function describeVoices({ voices, local }: FittedVoices): LayerSummary[] {
   return [
