@@ -1,21 +1,18 @@
 /** From a settled capture to its record: score, look again, judge, commit. Nothing is published from here. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Alert } from '../config/topics.ts';
 import { REASONS, type UnscorableReason, type Verdict } from '../config/verdict.ts';
 import { type Capture, sameCapture } from './capture.ts';
-import type { LedgerRecords, Place } from './deliver/ledgerRecords.ts';
-import { LedgerError } from './deliver/transaction.ts';
+import { type CommitOptions, type Commits, MOST_TOGETHER, openCommits } from './commit.ts';
+import type { Place } from './deliver/ledgerRecords.ts';
 import type { FaultPoint } from './faultPoints.ts';
 import { pathTo } from './ingest/names.ts';
 import type { Inspection } from './inspect/inspection.ts';
 import { captureQueue, type Order } from './queue.ts';
 
-/** Captures in work for each that is inspected: while one is committed to disk, the next is inspected already. */
-const IN_WORK = 2;
-/** How often a full disk or failing ledger is tried again, milliseconds. */
+/** How often a full disk is looked at again, milliseconds. */
 const RETRY = 1000;
 
-export interface PipelineOptions {
+export interface PipelineOptions extends Pick<CommitOptions, 'ledger' | 'onCondition' | 'onDamage'> {
   /** The watched folder. */
   readonly folder: string;
   /** Captures inspected at the same time. */
@@ -26,18 +23,14 @@ export interface PipelineOptions {
   /** Captures were left out for want of room, and there is some again: they are to be found anew. */
   readonly onRoom: () => void;
   readonly inspect: (file: string | Buffer) => Promise<Inspection>;
-  /** The capture that stands at a name now; null when there is none. */
-  readonly look: (name: string) => Promise<Capture | null>;
+  /** What stands at the name of a capture now; null when nothing does. */
+  readonly look: (capture: Capture) => Promise<Capture | null>;
   /** Why nothing may be scored now (a full disk), or null. */
   readonly obstacle: () => Promise<string | null>;
-  readonly ledger: Pick<LedgerRecords, 'record'>;
   readonly verdictOf: (capture: Capture, inspection: Inspection, place: Place) => Verdict;
   readonly onRecorded: (verdict: Verdict, capture: Capture) => void;
   /** A file changed while it was read: its new version is to be considered. */
   readonly onChanged: (name: string) => void;
-  readonly onCondition: (code: Alert, message: string | null) => void;
-  /** The ledger is damaged: the agent has to start anew, which mends it. */
-  readonly onDamage: (error: LedgerError) => void;
   readonly faultPoint: FaultPoint;
 }
 
@@ -79,7 +72,9 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     }
   };
 
-  const isFree = () => uninspected.size < options.concurrency && working.size < IN_WORK * options.concurrency;
+  const isFree = () =>
+    uninspected.size < options.concurrency && working.size < options.concurrency + MOST_TOGETHER;
+  const commits = openCommits({ ...options, expectsMore: () => uninspected.size > 0, stop: stop.signal });
 
   const next = () => {
     while (!stop.signal.aborted && isFree() && queue.length > 0) {
@@ -88,7 +83,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
         if (uninspected.delete(capture)) next();
       };
       uninspected.add(capture);
-      const work = handle(capture, { ...options, inspect }, inspected, stop.signal)
+      const work = handle(capture, { ...options, inspect, commits }, inspected, stop.signal)
         .catch((error) => {
           if (!stop.signal.aborted) throw error; // stopped in the middle: found again at the next start
         })
@@ -153,7 +148,7 @@ function keyOf({ name, size, modifiedNanoseconds, kind }: Capture): string {
 
 async function handle(
   capture: Capture,
-  options: PipelineOptions,
+  options: PipelineOptions & { readonly commits: Commits },
   inspected: () => void,
   stop: AbortSignal,
 ): Promise<void> {
@@ -163,7 +158,7 @@ async function handle(
       ? await options.inspect(pathTo(options.folder, capture.name))
       : unscorable(capture.kind);
   inspected();
-  const now = await options.look(capture.name);
+  const now = await options.look(capture);
   // What vanished after it was read was read as it stood. What changed may have been read half old, half new.
   const changed = capture.kind === 'file' && now !== null && !sameCapture(now, capture);
   // A copy that sets an older time when it is done (`cp -p`): the same file, which now settles with its own time.
@@ -171,7 +166,11 @@ async function handle(
     return options.onChanged(capture.name);
   if (changed) inspection = unscorable('changed-while-reading');
   options.faultPoint('inspected');
-  const verdict = await record(capture, inspection, options, stop);
+  const verdict = await options.commits.add({
+    capture,
+    contentSha256: inspection.sha256,
+    makeVerdict: (place) => options.verdictOf(capture, inspection, place),
+  });
   if (verdict !== null) options.onRecorded(verdict, capture);
   if (changed) options.onChanged(capture.name);
 }
@@ -186,31 +185,6 @@ async function clear(options: PipelineOptions, stop: AbortSignal): Promise<boole
     const obstacle = await options.obstacle();
     options.onCondition('disk-full', obstacle);
     if (obstacle === null || stop.aborted) return !stop.aborted;
-    await delay(RETRY, undefined, { signal: stop }).catch(() => {});
-  }
-}
-
-/** Commits the verdict, again and again until it is on disk. null: stopped before it was, or recorded already. */
-async function record(
-  capture: Capture,
-  inspection: Inspection,
-  options: PipelineOptions,
-  stop: AbortSignal,
-): Promise<Verdict | null> {
-  for (;;) {
-    try {
-      const verdict = options.ledger.record(capture, inspection.sha256, (place) =>
-        options.verdictOf(capture, inspection, place),
-      );
-      options.onCondition('ledger-failing', null);
-      options.onCondition('disk-full', null);
-      return verdict;
-    } catch (error) {
-      if (!(error instanceof LedgerError)) throw error;
-      options.onCondition(error.alert, error.message);
-      if (error.damaged) options.onDamage(error);
-    }
-    if (stop.aborted) return null;
     await delay(RETRY, undefined, { signal: stop }).catch(() => {});
   }
 }

@@ -190,7 +190,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     queue: settings['limits.queue'],
     onRoom: () => void parts.ingest?.sweepNow(),
     inspect: pool.inspect,
-    look: (name) => captureAt(folder, name),
+    look: (capture) => captureAt(folder, capture.name, capture),
     obstacle: () => disk.shortage(settings['limits.disk']),
     ledger,
     verdictOf: (capture, inspection, place) =>

@@ -29,17 +29,12 @@ export interface LedgerRecords {
    */
   isRecorded(capture: Capture): boolean;
   /**
-   * Writes capture, verdict and outbox row in one transaction, on disk when it returns. null: this capture is recorded
-   * (see `isRecorded`); its verdict stays and `makeVerdict` is not called. `seq` counts up by one, without gaps.
+   * Writes capture, verdict and outbox row of each entry, in order, in one transaction: all or none, on disk when it
+   * returns. null: that capture is recorded (see `isRecorded`); its verdict stays and `makeVerdict` is not called. `seq`
+   * counts up by one, without gaps.
    * @throws LedgerError when the disk is full or failing; nothing was written then.
    */
-  record(
-    capture: Capture,
-    contentSha256: string | null,
-    makeVerdict: (place: Place) => Verdict,
-  ): Verdict | null;
-  /** The same for several captures in one transaction, in order: all or none. */
-  recordAll(entries: readonly Entry[]): (Verdict | null)[];
+  record(entries: readonly Entry[]): (Verdict | null)[];
   /** Verdicts by word since the ledger began. */
   counts(): Record<VerdictWord, number>;
   /** `scoredAt` of the newest verdict. */
@@ -145,17 +140,14 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     tally.run(word);
     return verdict;
   };
-  const recordAll = (entries: readonly Entry[]) => {
-    const verdicts = transaction(connection, 'record', () => entries.map(write));
-    for (const verdict of verdicts) if (verdict !== null) highWater.note(verdict.seq);
-    return verdicts;
-  };
-
   return {
     isRecorded: (capture) => known(capture)?.wanted === 0,
-    record: (capture, contentSha256, makeVerdict) =>
-      recordAll([{ capture, contentSha256, makeVerdict }])[0] ?? null,
-    recordAll,
+    record(entries) {
+      const verdicts = transaction(connection, 'record', () => entries.map(write));
+      const last = verdicts.findLast((verdict) => verdict !== null);
+      if (last !== undefined) highWater.note(last!.seq);
+      return verdicts;
+    },
     counts() {
       const counts = { pass: 0, review: 0, unscorable: 0 };
       for (const row of tallies.all() as { word: VerdictWord; verdicts: number }[])

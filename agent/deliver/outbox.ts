@@ -35,7 +35,7 @@ const DENIAL = { first: 1000, most: 300_000 };
 /** So many denials in a row mean that the broker takes none at all: no need to try them all. */
 const DENIALS_TO_HOLD = 3;
 /** Acknowledgements are written down together, so long after the first, milliseconds. Losing one costs a repeat. */
-const WRITE_DOWN = 20;
+const WRITE_DOWN = 100;
 /** Wait before a failing ledger is tried again, milliseconds. */
 const LEDGER_RETRY = 1000;
 

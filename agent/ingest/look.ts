@@ -26,10 +26,17 @@ export function isImageName(name: string): boolean {
   return IMAGE_NAME.test(name);
 }
 
-/** The capture that stands at a name now, settled or not; null when there is none. Waits while descriptors run short. */
-export async function captureAt(folder: string, name: string): Promise<Capture | null> {
+/**
+ * The capture that stands at a name now, settled or not; null when there is none. Waits while descriptors run short.
+ * @param expected a version that was seen whole there: if it is this one, its content is not read again.
+ */
+export async function captureAt(
+  folder: string,
+  name: string,
+  expected: Capture | null = null,
+): Promise<Capture | null> {
   for (;;) {
-    const seen = await look(folder, name, () => false, null);
+    const seen = await look(folder, name, () => false, expected);
     if (seen.state !== 'again') return 'capture' in seen ? seen.capture : null;
     await delay(50);
   }

@@ -1,7 +1,7 @@
 /** One capture from file to score: read, decode, run the graph. Everything that can go wrong has a reason code. */
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import type { Manifest } from '../../config/bundle.ts';
 import { type Bundle, readBundle } from './bundle.ts';
 import { decode } from './decode.ts';
@@ -93,27 +93,30 @@ function measures({ voices, statistics }: Manifest): boolean {
   return voices !== undefined || statistics !== undefined;
 }
 
-/** Reads a regular file of at most `limits.bytes`. O_NONBLOCK: opening a named pipe must not wait for a writer. */
+/**
+ * Reads a regular file of at most `limits.bytes`. O_NONBLOCK: opening a named pipe must not wait for a writer. Not in
+ * another thread: four changes of thread take longer than to read a capture that was just written.
+ */
 async function read(file: string | Buffer, limits: Limits): Promise<Uint8Array<ArrayBuffer>> {
-  let handle: FileHandle | undefined;
+  let descriptor: number | undefined;
   try {
-    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = await handle.stat();
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = fstatSync(descriptor);
     if (!stat.isFile()) throw new UnscorableError('not-a-file', 'A folder, socket or device, not a file.');
     if (stat.size > limits.bytes) throw tooLarge(stat.size, limits);
     const bytes = new Uint8Array(stat.size);
     let filled = 0;
     while (filled < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled);
-      if (bytesRead === 0) break; // shrank meanwhile
-      filled += bytesRead;
+      const count = readSync(descriptor, bytes, filled, bytes.length - filled, filled);
+      if (count === 0) break; // shrank meanwhile
+      filled += count;
     }
     return bytes.subarray(0, filled);
   } catch (error) {
     if (error instanceof UnscorableError) throw error;
     throw await readFailure(file, error as NodeJS.ErrnoException);
   } finally {
-    await handle?.close();
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 

@@ -15,7 +15,7 @@ import type { AgentSettings, SettingKey } from '../../config/agent.ts';
 import { readSettings } from '../../config/settings.ts';
 import type { Info } from '../../config/topics.ts';
 import type { Verdict } from '../../config/verdict.ts';
-import { capture, DEVICE, verdictOn } from './verdictFixture.ts';
+import { capture, DEVICE, recordOne, verdictOn } from './verdictFixture.ts';
 
 export interface Received {
   readonly topic: string;
@@ -194,7 +194,7 @@ export async function startAgent(
     record: (count, padding) =>
       Array.from({ length: count }, () => {
         const of = capture(`c${recorded++}`);
-        const verdict = ledger.record(of, null, verdictOn(of, padding))!;
+        const verdict = recordOne(ledger, of, null, verdictOn(of, padding))!;
         publishing.wake();
         return verdict;
       }),
@@ -203,7 +203,7 @@ export async function startAgent(
         const of = capture(`c${recorded++}`);
         return { capture: of, contentSha256: null, makeVerdict: verdictOn(of) };
       });
-      const verdicts = ledger.recordAll(entries).map((verdict) => verdict!); // none is dropped: all are new
+      const verdicts = ledger.record(entries).map((verdict) => verdict!); // none is dropped: all are new
       publishing.wake();
       return verdicts;
     },

@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { openLedger } from '../../agent/deliver/ledger.ts';
 import type { Place } from '../../agent/deliver/ledgerRecords.ts';
 import { type Holder, lockStateFolder, StateFolderError } from '../../agent/deliver/lock.ts';
-import { capture, verdictOn } from './verdictFixture.ts';
+import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'ledger-'));
@@ -23,14 +23,14 @@ test('a capture gets one record, numbered without gaps, and it is there again af
   const ledger = await openLedger(state);
   const [a, b] = [capture('a.png'), capture('b.png', { kind: 'dangling-link' })];
   assert.equal(ledger.isRecorded(a), false);
-  const first = ledger.record(a, 'ab'.repeat(32), verdictOn(a));
+  const first = recordOne(ledger, a, 'ab'.repeat(32), verdictOn(a));
   assert.equal(ledger.isRecorded(a), true);
   assert.equal(
-    ledger.record(a, null, () => assert.fail('a second verdict on the same capture')),
+    recordOne(ledger, a, null, () => assert.fail('a second verdict on the same capture')),
     null,
   );
   const newer = capture('a.png', { modifiedNanoseconds: a.modifiedNanoseconds + 1n });
-  const more = ledger.recordAll([
+  const more = ledger.record([
     { capture: b, contentSha256: null, makeVerdict: verdictOn(b) },
     { capture: newer, contentSha256: null, makeVerdict: verdictOn(newer) },
     { capture: b, contentSha256: null, makeVerdict: () => assert.fail('b twice') },
@@ -60,20 +60,20 @@ test('what was said to be gone is judged anew when it stands there again, a boun
   for (const reason of ['vanished', 'changed-while-reading'] as const) {
     const back = capture(`${reason}.png`);
     const gone = (place: Place) => ({ ...verdictOn(back)(place), verdict: 'unscorable' as const, reason });
-    const first = ledger.record(back, null, gone);
+    const first = recordOne(ledger, back, null, gone);
     assert.equal(ledger.isRecorded(back), false);
-    const second = ledger.record(back, 'ab'.repeat(32), verdictOn(back));
+    const second = recordOne(ledger, back, 'ab'.repeat(32), verdictOn(back));
     assert.deepEqual([second?.revision, second?.supersedes], [2, first!.id]);
     assert.equal(ledger.isRecorded(back), true);
     assert.equal(
-      ledger.record(back, null, () => assert.fail('a third verdict')),
+      recordOne(ledger, back, null, () => assert.fail('a third verdict')),
       null,
     );
   }
   const flapping = capture('flapping.png');
   let verdicts = 0;
   while (!ledger.isRecorded(flapping)) {
-    ledger.record(flapping, null, (place) => ({
+    recordOne(ledger, flapping, null, (place) => ({
       ...verdictOn(flapping)(place),
       verdict: 'unscorable',
       reason: 'vanished',
@@ -92,7 +92,7 @@ test('a batch is recorded as a whole or not at all, and a failed one uses up no 
   };
   assert.throws(
     () =>
-      ledger.recordAll([
+      ledger.record([
         { capture: a, contentSha256: null, makeVerdict: verdictOn(a) },
         { capture: b, contentSha256: null, makeVerdict: broken },
       ]),
@@ -100,13 +100,13 @@ test('a batch is recorded as a whole or not at all, and a failed one uses up no 
   );
   assert.equal(ledger.isRecorded(a), false);
   assert.deepEqual(ledger.outbox.size(), { verdicts: 0, bytes: 0 });
-  assert.equal(ledger.record(b, null, verdictOn(b))?.seq, 1);
+  assert.equal(recordOne(ledger, b, null, verdictOn(b))?.seq, 1);
 });
 
 test('an acknowledged verdict leaves the outbox for good; unknown numbers are ignored', async (t) => {
   const state = folder(t);
   const ledger = await openLedger(state);
-  for (const name of ['a', 'b', 'c']) ledger.record(capture(name), null, verdictOn(capture(name)));
+  for (const name of ['a', 'b', 'c']) recordOne(ledger, capture(name), null, verdictOn(capture(name)));
   ledger.outbox.acknowledge([2, 99, 2]);
   assert.deepEqual(
     ledger.outbox.after(0, 10).map((w) => w.seq),
@@ -135,7 +135,7 @@ test('an outbox beyond its bytes drops the oldest, writes the gap down, and keep
   const ledger = await openLedger(folder(t));
   t.after(() => ledger.close());
   const names = Array.from({ length: 20 }, (_, i) => `c${i}`);
-  ledger.recordAll(
+  ledger.record(
     names.map((name) => ({
       capture: capture(name),
       contentSha256: null,
@@ -218,7 +218,7 @@ test('a process killed within the transaction leaves nothing of it', async (t) =
   const ledger = await openLedger(state);
   t.after(() => ledger.close());
   assert.equal(ledger.isRecorded(capture('c0')), false);
-  assert.equal(ledger.record(capture('c0'), null, verdictOn(capture('c0')))?.seq, 1);
+  assert.equal(recordOne(ledger, capture('c0'), null, verdictOn(capture('c0')))?.seq, 1);
 });
 
 test('a second agent on the same state folder is refused, until the first is gone', async (t) => {

@@ -13,7 +13,7 @@ import { runAgent, startAgent } from '../support/agent.ts';
 import { startBroker, subscribe } from '../support/broker.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { writeCapture } from '../support/images.ts';
-import { capture, verdictOn } from './verdictFixture.ts';
+import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
 function folder(t: TestContext): string {
   const at = mkdtempSync(path.join(tmpdir(), 'plumbline-ledger-'));
@@ -154,7 +154,7 @@ test('while an agent keeps the ledger it can be read; what is wrong with one is 
   const ledger = await openLedger(state);
   t.after(() => ledger.close());
   const names = ['a', 'b', 'c', 'd'];
-  for (const name of names) ledger.record(capture(name), null, verdictOn(capture(name)));
+  for (const name of names) recordOne(ledger, capture(name), null, verdictOn(capture(name)));
   ledger.outbox.acknowledge([1]);
   assert.equal((await command('ledger', 'list', '--state', state)).lines.length, 4);
 

@@ -11,7 +11,7 @@ import { runAgent } from '../support/agent.ts';
 import { startBroker, subscribe } from '../support/broker.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { writeCapture } from '../support/images.ts';
-import { capture, verdictOn } from './verdictFixture.ts';
+import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
 const CAPTURES = 200;
 /** Every fourth waits for the broker. */
@@ -33,7 +33,7 @@ function folder(t: TestContext): string {
 async function filled(state: string): Promise<string> {
   const ledger = await openLedger(state);
   ledger.thresholds.write({ revision: THRESHOLD });
-  ledger.recordAll(
+  ledger.record(
     Array.from({ length: CAPTURES }, (_, i) => {
       const of = capture(name(i));
       return { capture: of, contentSha256: 'ab'.repeat(32), makeVerdict: verdictOn(of, 300) };
@@ -76,7 +76,7 @@ test('a file that is no database any more is set aside as it is; captures are ju
   assert.equal(statSync(path.join(state, setAside)).mode & 0o777, 0o700);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.deepEqual(recorded(ledger), []);
-  const again = ledger.record(capture(name(0)), null, verdictOn(capture(name(0)), 300));
+  const again = recordOne(ledger, capture(name(0)), null, verdictOn(capture(name(0)), 300));
   assert.ok(again!.seq > before, 'numbers go on where none can have been given');
   assert.equal(again!.id, verdictOn(capture(name(0)))({ seq: 1, revision: 1, supersedes: null }).id);
   const [{ gap } = assert.fail('no gap')] = ledger.gaps.unannounced();
@@ -105,7 +105,7 @@ test('what can be read is taken over: verdicts, what waits, the threshold', asyn
   assert.deepEqual(ledger.thresholds.current(), THRESHOLD);
   const kept = Array.from({ length: CAPTURES }, (_, i) => i).filter((i) => !waits(i));
   assert.deepEqual(recorded(ledger), kept, 'what waited without its payload is judged again');
-  assert.equal(ledger.record(capture('new'), null, verdictOn(capture('new')))?.seq, CAPTURES + 1);
+  assert.equal(recordOne(ledger, capture('new'), null, verdictOn(capture('new')))?.seq, CAPTURES + 1);
   assert.deepEqual(ledger.gaps.unannounced(), []);
   ledger.close();
 
@@ -131,7 +131,7 @@ test('whatever page is damaged: it opens, nothing is made up, and no number is g
     if (ledger.opening.rebuilt) rebuilt++;
     recorded(ledger);
     const of = capture(`after page ${page}`);
-    assert.ok(ledger.record(of, null, verdictOn(of))!.seq > CAPTURES, `page ${page}`);
+    assert.ok(recordOne(ledger, of, null, verdictOn(of))!.seq > CAPTURES, `page ${page}`);
     ledger.close();
   }
   assert.ok(rebuilt > 10, `${rebuilt} of ${pages} pages`);
@@ -186,7 +186,7 @@ test('an older copy of the ledger: its numbers are not given twice, and an id ne
   copyFileSync(file, `${file}.older`);
   let ledger = await openLedger(state);
   const later = capture('later.png');
-  const first = ledger.record(later, null, verdictOn(later))!;
+  const first = recordOne(ledger, later, null, verdictOn(later))!;
   assert.equal(first.seq, CAPTURES + 1);
   ledger.close();
 
@@ -199,7 +199,7 @@ test('an older copy of the ledger: its numbers are not given twice, and an id ne
     [told!.gap.first, told!.gap.last, told!.gap.reason],
     [CAPTURES + 1, CAPTURES + 1, 'ledger-rebuilt'],
   );
-  const again = ledger.record(later, null, verdictOn(later))!;
+  const again = recordOne(ledger, later, null, verdictOn(later))!;
   assert.deepEqual([again.seq, again.id], [CAPTURES + 2, first.id]);
   ledger.close();
 
@@ -215,13 +215,13 @@ test('no number given twice by an emptied ledger; a damaged note of the highest 
   let ledger = await openLedger(state);
   assert.deepEqual(ledger.opening.missing, { first: 1, last: CAPTURES });
   const of = capture(name(0));
-  assert.equal(ledger.record(of, null, verdictOn(of))!.seq, CAPTURES + 1);
+  assert.equal(recordOne(ledger, of, null, verdictOn(of))!.seq, CAPTURES + 1);
   ledger.close();
   writeFileSync(path.join(state, 'seq'), 'rubbish '.repeat(10));
   ledger = await openLedger(state);
   assert.equal(ledger.opening.missing, null);
   const other = capture(name(1));
-  assert.equal(ledger.record(other, null, verdictOn(other))!.seq, CAPTURES + 2);
+  assert.equal(recordOne(ledger, other, null, verdictOn(other))!.seq, CAPTURES + 2);
   ledger.close();
   assert.equal(readFileSync(path.join(state, 'seq'), 'utf8').trim(), `${CAPTURES + 2}`);
 });

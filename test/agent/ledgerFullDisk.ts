@@ -6,7 +6,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openLedger } from '../../agent/deliver/ledger.ts';
 import { LedgerError } from '../../agent/deliver/transaction.ts';
-import { capture, verdictOn } from './verdictFixture.ts';
+import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
 const state = process.argv[2]!;
 const ballast = join(state, 'ballast');
@@ -17,7 +17,7 @@ let failure: unknown;
 while (failure === undefined && recorded < 5000)
   try {
     const of = capture(`c${recorded}`);
-    ledger.record(of, null, verdictOn(of, 1000));
+    recordOne(ledger, of, null, verdictOn(of, 1000));
     recorded++;
   } catch (error) {
     failure = error;
@@ -27,7 +27,7 @@ const leftNothing = !ledger.isRecorded(failed) && ledger.outbox.size().verdicts 
 rmSync(ballast);
 let afterwards: number | string;
 try {
-  afterwards = ledger.record(failed, null, verdictOn(failed, 1000))!.seq;
+  afterwards = recordOne(ledger, failed, null, verdictOn(failed, 1000))!.seq;
 } catch (error) {
   afterwards = String(error);
 }

@@ -5,13 +5,13 @@
  */
 import { writeSync } from 'node:fs';
 import { openLedger } from '../../agent/deliver/ledger.ts';
-import { capture, verdictOn } from './verdictFixture.ts';
+import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
 const [state, first, die] = process.argv.slice(2);
 const ledger = await openLedger(state!);
 for (let i = Number(first); ; i++) {
   const of = capture(`c${i}`);
-  const verdict = ledger.record(of, null, (place) => {
+  const verdict = recordOne(ledger, of, null, (place) => {
     if (die === 'die') process.kill(process.pid, 'SIGKILL');
     return verdictOn(of)(place);
   });

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { openLedger } from '../../agent/deliver/ledger.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../agent/deliver/schema.ts';
-import { capture, verdictOn } from './verdictFixture.ts';
+import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
 /** A state folder with a ledger of version 1: c1 was acknowledged, c2 dropped, c3 and c4 wait. */
 function firstVersion(t: TestContext): string {
@@ -39,7 +39,7 @@ test('captures, verdicts, what waits and what was dropped are the same after a m
   t.after(() => ledger.close());
   for (const name of ['c1', 'c2', 'c3', 'c4'])
     assert.equal(
-      ledger.record(capture(name), null, () => assert.fail(name)),
+      recordOne(ledger, capture(name), null, () => assert.fail(name)),
       null,
     );
   const waiting = ledger.outbox.after(0, 10);
@@ -52,7 +52,7 @@ test('captures, verdicts, what waits and what was dropped are the same after a m
   const gap = { first: 2, last: 2, verdicts: 1, reason: 'outbox-bytes', at: new Date(3000).toISOString() };
   assert.deepEqual(ledger.gaps.unannounced(), [{ number: 1, gap: { schema: 'plumbline/gap/1', ...gap } }]);
   assert.equal(ledger.counts().pass, 4);
-  assert.equal(ledger.record(capture('c5'), null, verdictOn(capture('c5')))?.seq, 5);
+  assert.equal(recordOne(ledger, capture('c5'), null, verdictOn(capture('c5')))?.seq, 5);
   ledger.outbox.acknowledge([3, 4, 5]);
   assert.deepEqual(ledger.outbox.size(), { verdicts: 0, bytes: 0 });
 });

@@ -57,7 +57,7 @@ async function through(t: TestContext, meanwhile: (file: string) => void, obstac
       meanwhile(String(name));
       return scored;
     },
-    look: (name) => captureAt(folder, name),
+    look: ({ name }) => captureAt(folder, name),
     obstacle: async () => obstacles.shift() ?? null,
     ledger,
     verdictOf: (capture, inspection, place) => makeVerdict(origin, threshold, capture, inspection, place),
@@ -129,7 +129,7 @@ test('while one capture is committed, the next is inspected already; no more tha
       inspecting--;
       return scored;
     },
-    look: async (name) => {
+    look: async ({ name }) => {
       await begun.get(names[names.indexOf(name) + 1]!)?.promise; // unless it is begun now: never
       return captureAt(place, name);
     },

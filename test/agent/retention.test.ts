@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { openLedger } from '../../agent/deliver/ledger.ts';
 import { settingsFor, startAgent, startBroker, temporaryFolder } from './brokerFixture.ts';
-import { capture, verdictOn } from './verdictFixture.ts';
+import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
 const NEVER = Number.NEGATIVE_INFINITY;
 const NO_LIMIT = Number.POSITIVE_INFINITY;
@@ -16,7 +16,7 @@ const numbers = (count: number, first = 1) => Array.from({ length: count }, (_, 
 async function filled(state: string, count: number) {
   const ledger = await openLedger(state);
   const add = (seqs: readonly number[]) => {
-    ledger.recordAll(
+    ledger.record(
       seqs.map((seq) => {
         const of = capture(`c${seq}`);
         return { capture: of, contentSha256: null, makeVerdict: verdictOn(of, 2000) };
@@ -46,7 +46,7 @@ test('verdicts that are too old lose their message, and are known all the same',
     'what waits is whole',
   );
   assert.equal(ledger.counts().pass, 500);
-  assert.equal(ledger.record(capture('new'), null, verdictOn(capture('new')))?.seq, 501);
+  assert.equal(recordOne(ledger, capture('new'), null, verdictOn(capture('new')))?.seq, 501);
 });
 
 test('a ledger that is kept below its bytes stops growing', async (t) => {

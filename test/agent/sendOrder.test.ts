@@ -10,7 +10,7 @@ async function open(t: TestContext) {
   t.after(() => ledger.close());
   let recorded = 0;
   const record = (count: number) =>
-    ledger.recordAll(
+    ledger.record(
       Array.from({ length: count }, () => {
         const of = capture(`c${recorded++}`);
         return { capture: of, contentSha256: null, makeVerdict: verdictOn(of) };

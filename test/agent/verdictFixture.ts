@@ -2,7 +2,7 @@
 
 import type { Capture } from '../../agent/capture.ts';
 import { imageRef, verdictId } from '../../agent/deliver/identity.ts';
-import type { Place } from '../../agent/deliver/ledgerRecords.ts';
+import type { LedgerRecords, Place } from '../../agent/deliver/ledgerRecords.ts';
 import type { Verdict } from '../../config/verdict.ts';
 
 export const KEY = Buffer.alloc(32, 7);
@@ -34,4 +34,14 @@ export function verdictOn(of: Capture, padding = 0): (place: Place) => Verdict {
     scoredAt: '2026-01-02T03:04:06.789Z',
     milliseconds: { decode: 1.5, score: 2.5 },
   });
+}
+
+/** Records one verdict; null: the capture is recorded already. */
+export function recordOne(
+  ledger: Pick<LedgerRecords, 'record'>,
+  of: Capture,
+  contentSha256: string | null,
+  makeVerdict: (place: Place) => Verdict,
+): Verdict | null {
+  return ledger.record([{ capture: of, contentSha256, makeVerdict }])[0] ?? null;
 }
