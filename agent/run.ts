@@ -32,8 +32,8 @@ import { vitalsOf } from './vitals.ts';
 
 /** Milliseconds that captures in work get when the agent is stopped. */
 const PATIENCE = 3000;
-/** How often it is asked whether captures are to be judged again, milliseconds. */
-const WISHES = 1000;
+/** How often it is asked what others did to the ledger, milliseconds: asked for captures again, or took it away. */
+const LEDGER_LOOK = 1000;
 
 export interface RunContext {
   /** Where the settings came from, to read them again. */
@@ -224,10 +224,15 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
   parts.ingest = ingest;
   open.defer(() => ingest.close());
 
-  const wishes = setInterval(() => {
-    if (ledger.wishes.areNew()) void ingest.sweepNow();
-  }, WISHES);
-  open.defer(() => clearInterval(wishes));
+  const ledgerLook = setInterval(() => {
+    try {
+      ledger.requireInPlace();
+      if (ledger.wishes.areNew()) void ingest.sweepNow();
+    } catch (error) {
+      broken.reject(error);
+    }
+  }, LEDGER_LOOK);
+  open.defer(() => clearInterval(ledgerLook));
 
   if (sources.file !== undefined) {
     const file = { ...sources, file: sources.file };

@@ -1,5 +1,5 @@
 /** The ledger: what was captured, judged, and delivered. One SQLite file; what it returned from is on disk. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makeFolder } from '../../config/folder.ts';
@@ -27,6 +27,12 @@ export interface Ledger extends LedgerRecords {
   readonly opening: Opening;
   /** How this ledger was last made anew because it was damaged; null: never. */
   readonly rebuilt: Rebuilt | null;
+  /**
+   * Throws when another file, or none, has taken the place of the opened one in the state folder: what is written to
+   * the opened one is gone when it is closed. Says nothing while the state folder itself is away.
+   * @throws StateFolderError
+   */
+  requireInPlace(): void;
   /** Writes the log back into the one file and releases the state folder. */
   close(): void;
 }
@@ -86,6 +92,7 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
       thresholds: ledgerThresholds(connection),
       opening,
       rebuilt: rebuiltOf(connection.database),
+      requireInPlace: inPlace(stateFolder),
       close,
     };
   } catch (cause) {
@@ -154,6 +161,17 @@ function passOver(connection: Connection, { reached }: HighWater): Opening['miss
     addGap(connection.database, { ...missing, verdicts: null, reason: 'ledger-rebuilt' });
   });
   return missing;
+}
+
+function inPlace(folder: string): Ledger['requireInPlace'] {
+  const standing = () => statSync(join(folder, LEDGER_FILE), { bigint: true, throwIfNoEntry: false })?.ino;
+  const opened = standing();
+  return () => {
+    if (standing() === opened || !existsSync(folder)) return;
+    throw new StateFolderError(
+      `Ledger ${join(folder, LEDGER_FILE)} was deleted or replaced under the running agent. Start the agent again: captures without a verdict in the ledger that stands there now are judged again, under the same ids, and the verdicts that it lacks are announced as a gap.`,
+    );
+  };
 }
 
 function rebuiltOf(database: DatabaseSync): Rebuilt | null {

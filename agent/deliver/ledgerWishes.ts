@@ -13,10 +13,15 @@ export function ledgerWishes({ database }: Connection): LedgerWishes {
   let seen = version.get()?.data_version;
   return {
     areNew() {
-      const now = version.get()?.data_version;
-      if (now === seen) return false;
-      seen = now;
-      return any.get()?.some === 1;
+      try {
+        const now = version.get()?.data_version;
+        if (now === seen) return false;
+        const some = any.get()?.some === 1;
+        seen = now;
+        return some;
+      } catch {
+        return false; // a ledger that fails is told of where a verdict cannot be recorded
+      }
     },
   };
 }

@@ -24,14 +24,14 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'little space in the state folder',
     needs: ['mount'],
-    scene: { prepare: (state) => shell(`mount -t tmpfs -o size=64m tmpfs ${state}`) },
+    scene: { prepare: ({ state }) => shell(`mount -t tmpfs -o size=64m tmpfs ${state}`) },
     breakIt: ({ state }) => fill(state, 60),
   },
   {
     name: 'no byte free in the state folder',
     needs: ['mount'],
     scene: {
-      prepare: (state) => shell(`mount -t tmpfs -o size=16m tmpfs ${state}`),
+      prepare: ({ state }) => shell(`mount -t tmpfs -o size=16m tmpfs ${state}`),
       settings: { 'limits-disk': '1' },
     },
     breakIt: ({ state }) => fill(state, 32),
@@ -40,7 +40,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'disk turned read-only by its file system (agent started again after the repair)',
     needs: ['mount', 'mkfs.ext4', 'fsck.ext4'],
     scene: {
-      prepare: (state) =>
+      prepare: ({ state }) =>
         shell(`truncate -s 64M ${state}.disk && mkfs.ext4 -q ${state}.disk && ${mountDisk(state)}`),
     },
     async breakIt(scene) {
@@ -87,12 +87,12 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'folder unmounted and back',
     needs: ['mount'],
-    scene: {},
+    scene: { prepare: ({ watch }) => shell(`mount -t tmpfs tmpfs ${watch}`) },
     meanwhile: ({ watch }) => `${watch}.share`,
     async breakIt({ watch }) {
       await mkdir(`${watch}.share`);
-      await shell(`mount --bind ${watch} ${watch}.share && mount -t tmpfs tmpfs ${watch}`);
-      return () => shell(`umount ${watch} && umount ${watch}.share`);
+      await shell(`mount --bind ${watch} ${watch}.share && umount ${watch}`);
+      return () => shell(`mount --bind ${watch}.share ${watch}`);
     },
   },
   {

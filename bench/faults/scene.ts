@@ -16,8 +16,8 @@ export interface SceneOptions {
   readonly user?: number;
   /** Beside those of every scene. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Called with the state folder, empty, before the agent starts. */
-  readonly prepare?: (state: string) => Promise<void>;
+  /** Called with the folders, empty, before the agent starts. */
+  readonly prepare?: (folders: Pick<Scene, 'watch' | 'state'>) => Promise<void>;
 }
 
 export interface Scene {
@@ -43,7 +43,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
   const [watch, state] = [path.join(folder, 'captures'), path.join(folder, 'state')];
   const { path: bundle } = await makeTestBundle(folder);
   for (const made of [watch, state]) await mkdir(made);
-  await options.prepare?.(state);
+  await options.prepare?.({ watch, state });
   for (const owned of [folder, watch, state]) await chown(owned, options.user ?? process.getuid!(), -1);
   const broker = await startBroker();
   const subscriber = await subscribe(broker.url);

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { type Ledger, openLedger } from '../../agent/deliver/ledger.ts';
 import type { StoredThreshold } from '../../agent/deliver/ledgerThresholds.ts';
-import { runAgent } from '../support/agent.ts';
+import { runAgent, startAgent } from '../support/agent.ts';
 import { startBroker, subscribe } from '../support/broker.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { writeCapture } from '../support/images.ts';
@@ -224,4 +224,31 @@ test('no number given twice by an emptied ledger; a damaged note of the highest 
   assert.equal(recordOne(ledger, other, null, verdictOn(other))!.seq, CAPTURES + 2);
   ledger.close();
   assert.equal(readFileSync(path.join(state, 'seq'), 'utf8').trim(), `${CAPTURES + 2}`);
+});
+
+test('taken away while the agent runs: it ends and says so, and at its next start nothing is missing', {
+  timeout: 60_000,
+}, async (t) => {
+  const at = folder(t);
+  const [watch, state] = [path.join(at, 'captures'), path.join(at, 'state')];
+  const bundle = (await makeTestBundle(at)).path;
+  const broker = await startBroker();
+  const dashboard = await subscribe(broker.url);
+  t.after(async () => {
+    await dashboard.close();
+    await broker.close();
+  });
+  mkdirSync(watch);
+  await writeCapture(path.join(watch, '1.jpg'), 'smooth', 1);
+  const args = ['run', '--bundle', bundle, '--watch', watch, '--state', state, '--broker', broker.url];
+  const agent = startAgent(args);
+  const verdicts = () => dashboard.messages.filter((m) => m.topic.endsWith('/verdict'));
+  await dashboard.settle(() => verdicts().length === 1);
+  rmSync(path.join(state, 'ledger.sqlite'));
+  assert.equal(await agent.ended, 1);
+  assert.match(agent.output(), /was deleted or replaced under the running agent. Start the agent again/);
+  assert.equal((await runAgent([...args, '--once'])).code, 0);
+  await dashboard.settle(() => verdicts().length === 2);
+  const [first, second] = verdicts().map((m) => m.payload);
+  assert.deepEqual([second?.id, second?.seq], [first?.id, 2]);
 });
