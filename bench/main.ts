@@ -8,6 +8,7 @@ import { cacheFolder } from '../trainer/backend/find.ts';
 import { agent } from './agent.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
 import { chaos } from './chaos.ts';
+import { crowded } from './crowded.ts';
 import { delivery } from './delivery.ts';
 import { detectors } from './detectors.ts';
 import { encoders } from './encoders.ts';
@@ -32,6 +33,7 @@ const BENCHES: readonly Bench[] = [
   hostile,
   faults,
   soak,
+  crowded,
   encoders,
   systems,
   detectors,

@@ -35,6 +35,8 @@ export interface RunningPeer {
   readonly verdicts: readonly Verdict[];
   /** Resolves when so many verdicts have come since the start. */
   until(count: number): Promise<void>;
+  /** The first verdict of Plumbline on the image with this `image.ref`, once it has come. */
+  verdictOn(ref: string): Promise<Verdict>;
   stop(): Promise<void>;
 }
 
@@ -98,6 +100,13 @@ export async function startPeer(peer: Peer, folder: string, workers: number): Pr
     verdicts,
     async until(count) {
       while (verdicts.length < count) await Promise.race([once(arrived, 'verdict'), early]);
+    },
+    async verdictOn(ref) {
+      for (let seen = 0; ; ) {
+        for (; seen < verdicts.length; seen++)
+          if (JSON.parse(verdicts[seen]!.payload.toString()).image.ref === ref) return verdicts[seen]!;
+        await Promise.race([once(arrived, 'verdict'), early]);
+      }
     },
     async stop() {
       early.catch(() => {});
