@@ -1,6 +1,7 @@
 /** `agent retry` and `agent rescore`: have captures judged again, by the agent that runs or at its next start. */
 import { type Command, Option } from 'commander';
 import type { AgentSettings } from '../../config/agent.ts';
+import { ConfigError } from '../../config/errors.ts';
 import { readSettings } from '../../config/settings.ts';
 import { REASONS } from '../../config/verdict.ts';
 import type { CommandContext } from '../commands.ts';
@@ -46,7 +47,7 @@ export function addAgain(program: Command, context: CommandContext): void {
     .addHelpText(
       'after',
       `${MEANWHILE}
-First restart the agent with the new bundle: whichever it runs judges.
+First restart the agent with the new bundle: whichever it runs judges, so any other is refused.
 
 Example:
   agent rescore --config agent.yaml --since 7d`,
@@ -56,9 +57,24 @@ Example:
       requireSettings(settings, 'bundle', 'watch.path');
       const { readBundle } = await import('../inspect/bundle.ts');
       const { digest } = (await readBundle(settings.bundle)).manifest;
+      requireRunning(settings, digest);
       const wish = { cause: 'rescore', since: options.since, model: digest } as const;
       await ask(settings, wish, options.dryRun === true, context);
     });
+}
+
+/** What another bundle than the wanted one judges would be wanted again, and published again, without end. */
+function requireRunning(settings: AgentSettings, digest: string): void {
+  const reader = openLedgerReader(settings['state.path']);
+  try {
+    const running = reader.lastBundle();
+    if (running === null || running === digest) return;
+    throw new ConfigError(
+      `The agent on ${settings['state.path']} runs, or ran last, with the bundle ${running}, not with ${settings.bundle} (${digest}). Restart it with this bundle first: whichever it runs judges.`,
+    );
+  } finally {
+    reader.close();
+  }
 }
 
 async function ask(

@@ -54,6 +54,8 @@ export interface LedgerReader {
   rows(filter: Filter, order: 'oldest' | 'newest'): Iterable<LedgerRow>;
   /** The message as it was published; null: pruned. */
   message(seq: number): Verdict | null;
+  /** Digest of the bundle that the agent was started with last; null: of none so far. */
+  lastBundle(): string | null;
   close(): void;
 }
 
@@ -103,6 +105,8 @@ const CONDITIONS: Readonly<Record<keyof Filter, string>> = {
 
 function readerOf(database: DatabaseSync): LedgerReader {
   const payload = database.prepare('SELECT payload FROM payloads WHERE seq = ?');
+  // A start with another bundle derives the threshold anew: see agent/control/thresholds.ts.
+  const lastBundle = database.prepare('SELECT bundle FROM thresholds ORDER BY revision DESC LIMIT 1');
   return {
     database,
     *rows(filter, order) {
@@ -122,6 +126,7 @@ function readerOf(database: DatabaseSync): LedgerReader {
       const row = payload.get(seq);
       return row === undefined ? null : (JSON.parse(row.payload as string) as Verdict);
     },
+    lastBundle: () => (lastBundle.get() as { bundle: string } | undefined)?.bundle ?? null,
     close: () => database.close(),
   };
 }

@@ -242,9 +242,16 @@ test('what was unscorable, or of another model, is judged again: once for each t
     '0 captures will be judged again\n',
     'this model has judged them',
   );
-  assert.match((await rescore(newer)).stdout, /^2 captures will be judged again; 1 no longer in the folder/);
+  const early = await rescore(newer);
+  assert.equal(early.code, 2, 'the old one would judge again, and again at each asking');
+  assert.match(
+    early.stderr,
+    /runs, or ran last, with the bundle sha256:\w+, not with .* Restart it with this/,
+  );
+  assert.equal((await run(newer)).code, 0);
   const agent = startAgent(['run', '--bundle', newer, '--broker', broker.url, ...places]);
   t.after(() => agent.child.kill('SIGKILL'));
+  assert.match((await rescore(newer)).stdout, /^2 captures will be judged again; 1 no longer in the folder/);
   await dashboard.settle(() => verdicts().length === 6);
   assert.match((await rescore(newer)).stdout, /^0 captures will be judged again/, 'nor twice by accident');
   assert.equal((await retry()).stdout, '1 capture will be judged again; 1 no longer in the folder\n');
