@@ -188,6 +188,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     concurrency: processes,
     order: settings['watch.order'],
     queue: settings['limits.queue'],
+    frames: settings['limits.frames'],
     onRoom: () => void parts.ingest?.sweepNow(),
     inspect: pool.inspect,
     look: (capture) => captureAt(folder, capture.name, capture),

@@ -23,6 +23,7 @@ const scored: Inspection = {
   format: 'jpeg',
   bytes: 3,
   sha256: '0'.repeat(64),
+  frames: 1,
   milliseconds: { decode: 1, score: 1 },
 };
 const manifest = {
@@ -52,6 +53,7 @@ async function through(t: TestContext, meanwhile: (file: string) => void, obstac
     concurrency: 1,
     order: 'newest',
     queue: 10,
+    frames: 10,
     onRoom: () => {},
     inspect: async (name) => {
       meanwhile(String(name));
@@ -121,6 +123,7 @@ test('while one capture is committed, the next is inspected already; no more tha
     concurrency: 1,
     order: 'oldest',
     queue: 10,
+    frames: 10,
     onRoom: () => {},
     inspect: async (file) => {
       assert.equal(++inspecting, 1);
