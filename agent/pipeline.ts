@@ -58,7 +58,7 @@ export interface Pipeline {
 export function startPipeline(options: PipelineOptions): Pipeline {
   const queue = captureQueue(options.order, options.queue);
   let leftOut = false;
-  /** Files by how often they stand in line or are in work: twice while one frame is committed and the next has its turn. */
+  /** Files by how often they stand in line or are in work: several times while frames are committed and the next has its turn. */
   const known = new Map<string, number>();
   const working = new Set<Promise<void>>();
   /** Of those in work, the ones whose inspection is not over. */
@@ -188,7 +188,8 @@ async function handle(
       ? await options.inspect(pathTo(options.folder, capture.name), frameOf(capture))
       : unscorable(capture.kind);
   inspection = withinFrames(inspection, options.frames);
-  inspected();
+  // Of several frames the next is put in line before: the process holds their file, and shall not take another.
+  if ((inspection.frames ?? 1) === 1) inspected();
   const now = await options.look(capture);
   // What vanished after it was read was read as it stood. What changed may have been read half old, half new.
   const changed = capture.kind === 'file' && now !== null && !sameVersion(now, capture);
@@ -201,6 +202,7 @@ async function handle(
   const following =
     frames > 1 ? await answered(() => ledger.following(capture, frames), { ...options, stop }) : null;
   if (following !== null) onward(following);
+  inspected();
   const verdict = await options.commits.add({
     capture,
     contentSha256: inspection.sha256,

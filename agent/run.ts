@@ -198,7 +198,8 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       makeVerdict(origin, thresholds.current(), capture, inspection, place),
     onRecorded: (verdict, capture) => {
       const { seq, image, verdict: word, reason, score, p } = verdict;
-      log.info({ seq, ref: image.ref, verdict: word, reason, score, p, path: capture.name }, 'verdict');
+      const { ref, frame } = image;
+      log.info({ seq, ref, frame, verdict: word, reason, score, p, path: capture.name }, 'verdict');
       publishing.wake();
     },
     onChanged: (name) => parts.ingest?.reconsider(name),
