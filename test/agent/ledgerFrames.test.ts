@@ -7,10 +7,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { type Capture, captureOfFrame, frameOf } from '../../agent/capture.ts';
 import { type Ledger, openLedger } from '../../agent/deliver/ledger.ts';
-import type { Place } from '../../agent/deliver/ledgerRecords.ts';
 import { takeOver } from '../../agent/deliver/takeOver.ts';
 import type { Verdict } from '../../config/verdict.ts';
-import { capture, verdictOn } from './verdictFixture.ts';
+import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
 const clip = capture('clip.dcm');
 
@@ -27,8 +26,7 @@ async function opened(t: TestContext): Promise<{ ledger: Ledger; file: string }>
 /** Records frame `frame` of `clip`, which holds `frames` captures. */
 function judge(ledger: Ledger, frame: number, frames: number | null, said: Partial<Verdict> = {}) {
   const of = captureOfFrame(clip, frame);
-  const makeVerdict = (place: Place) => ({ ...verdictOn(of)(place), ...said });
-  return ledger.record([{ capture: of, contentSha256: null, frames, makeVerdict }])[0] ?? null;
+  return recordOne(ledger, of, null, (place) => ({ ...verdictOn(of)(place), ...said }), frames);
 }
 
 /** The frame that `unrecorded` names. */

@@ -94,11 +94,11 @@ test('a capture of version 2 is the first of its file, and what is known about i
     [verdictOn(capture('c2'))({ seq: 2, revision: 1, supersedes: null })],
   );
   // Was it one of several frames, of which an earlier agent judged the first alone? The others follow when it is judged again.
-  const again = ledger.record(capture('c1'), null, verdictOn(capture('c1')), 2);
+  const again = recordOne(ledger, capture('c1'), null, verdictOn(capture('c1')), 2);
   assert.deepEqual([again?.revision, again?.seq], [2, 3]);
   assert.equal(ledger.unrecorded(capture('c1'))?.frame, 2);
   const second = capture('c1', { frame: 2 });
-  assert.equal(ledger.record(second, null, verdictOn(second), 2)?.seq, 4);
+  assert.equal(recordOne(ledger, second, null, verdictOn(second), 2)?.seq, 4);
   assert.ok(ledger.isRecorded(capture('c1')));
   const other = new DatabaseSync(join(state, 'ledger.sqlite'));
   assert.equal(other.prepare('PRAGMA foreign_key_check').get(), undefined);

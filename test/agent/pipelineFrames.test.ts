@@ -40,7 +40,7 @@ async function framesThrough(
       const more = await inspect(name, frame, pipeline);
       return { ...scored, frames: files[name]!, ...more } as Inspection;
     },
-    look: (name) => captureAt(place, name),
+    look: ({ name }) => captureAt(place, name),
     obstacle: async () => null,
     ledger,
     verdictOf: (capture, inspection, at) => makeVerdict(origin, threshold, capture, inspection, at),
