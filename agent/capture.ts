@@ -1,4 +1,4 @@
-/** A capture: one version of one file in the watched folder. */
+/** A capture: one version of one file in the watched folder, or one frame of it where the file holds several. */
 
 export interface Capture {
   /**
@@ -12,10 +12,22 @@ export interface Capture {
   readonly modifiedNanoseconds: bigint;
   /** What stands at that name; only a file can be scored. */
   readonly kind: 'file' | 'not-a-file' | 'dangling-link' | 'unreadable' | 'too-deep';
+  /** Which frame of the file, from 2; absent: the first, which is all that most files hold. */
+  readonly frame?: number;
 }
 
-/** Whether two captures are the same version of the same file. */
-export function sameCapture(a: Capture, b: Capture): boolean {
+/** Which frame of its file a capture is, from 1. */
+export function frameOf({ frame }: Capture): number {
+  return frame ?? 1;
+}
+
+/** Frame `frame` of the file that `capture` belongs to, from 1. */
+export function captureOfFrame({ frame: _, ...file }: Capture, frame: number): Capture {
+  return frame === 1 ? file : { ...file, frame };
+}
+
+/** Whether two captures are of the same version of the same file. */
+export function sameVersion(a: Capture, b: Capture): boolean {
   return (
     a.name === b.name &&
     a.size === b.size &&

@@ -116,7 +116,7 @@ function addScore(program: Command, context: CommandContext, end: (code: number)
   program
     .command('score <bundle> <paths...>')
     .description('score files, or all files within folders, and print the verdicts')
-    .option('--json', 'one JSON line per image')
+    .option('--json', 'one JSON line per image, or frame of a DICOM file')
     .option(
       '--map <folder>',
       'write a PNG per image: what the graph saw, and where it departs from good images',
@@ -145,6 +145,7 @@ Examples:
       const key = options.state === undefined ? Buffer.alloc(32) : existingSiteKey(options.state);
       try {
         for await (const line of scorePaths(inspector, paths, {
+          mostFrames: SETTINGS['limits.frames'].default,
           refOf: (name) => imageRef(key, name),
           ...(options.map === undefined ? {} : { mapFolder: options.map as string }),
         })) {
@@ -223,7 +224,8 @@ function sentence(line: ScoreLine): string {
     line.verdict === 'review' && line.mapAlarm === false
       ? '\n           - the map shows no single place: the image departs as a whole'
       : '';
-  return `${word} ${line.path}  ${why}${line.map === undefined ? '' : `  -> ${line.map}`}${evidence}${nowhere}`;
+  const frame = line.frame === undefined ? '' : ` frame ${line.frame}`;
+  return `${word} ${line.path}${frame}  ${why}${line.map === undefined ? '' : `  -> ${line.map}`}${evidence}${nowhere}`;
 }
 
 function rarity(p: number): string {

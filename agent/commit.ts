@@ -74,18 +74,29 @@ export function openCommits(options: CommitOptions): Commits {
 
 /** Empty: stopped before it was possible. */
 async function record(entries: readonly Entry[], options: CommitOptions): Promise<(Verdict | null)[]> {
+  const verdicts = await answered(() => {
+    const made = options.ledger.record(entries);
+    options.onCondition('ledger-failing', null);
+    options.onCondition('disk-full', null);
+    return made;
+  }, options);
+  return verdicts ?? [];
+}
+
+/** What the ledger answers, asked again and again until it can. null: its answer, or stopped before. */
+export async function answered<T>(
+  ask: () => T | null,
+  options: Pick<CommitOptions, 'onCondition' | 'onDamage' | 'stop'>,
+): Promise<T | null> {
   for (;;) {
     try {
-      const verdicts = options.ledger.record(entries);
-      options.onCondition('ledger-failing', null);
-      options.onCondition('disk-full', null);
-      return verdicts;
+      return ask();
     } catch (error) {
       if (!(error instanceof LedgerError)) throw error;
       options.onCondition(error.alert, error.message);
       if (error.damaged) options.onDamage(error);
     }
-    if (options.stop.aborted) return [];
+    if (options.stop.aborted) return null;
     await delay(RETRY, undefined, { signal: options.stop }).catch(() => {});
   }
 }

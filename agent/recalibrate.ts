@@ -75,7 +75,7 @@ export async function recalibrateOnDevice(options: DeviceRecalibration): Promise
     const images = new Map<string, GoodOutputs>();
     for (const [i, capture] of captures.entries()) {
       const image = await scoreAgain(inspector, settings['watch.path'], capture);
-      images.set(image.sha256, image);
+      images.set(`${image.sha256} ${capture.frame}`, image);
       onImage(i + 1, captures.length);
     }
     const { threshold } = inspector.bundle.manifest;
@@ -114,18 +114,31 @@ async function requireApart(out: string, watched: string): Promise<void> {
     );
 }
 
+/** By path the captures of each file as it was seen last, with their newest verdicts. */
+function newestOf(oldestFirst: Iterable<LedgerRow>): Map<string, LedgerRow[]> {
+  const files = new Map<string, LedgerRow[]>();
+  for (const row of oldestFirst) {
+    const before = files.get(row.path) ?? [];
+    const others = before.filter(({ sha256, frame }) => sha256 === row.sha256 && frame !== row.frame);
+    files.set(row.path, [...others, row]);
+  }
+  return files;
+}
+
 /** Of each capture its newest verdict. @throws ConfigError naming all that are none, or a few of many. */
 function scoredCaptures(reader: LedgerReader, names: readonly string[]): LedgerRow[] {
   const wanted = new Set(names);
-  const newest = new Map<string, LedgerRow>();
-  for (const row of reader.rows({}, 'oldest')) if (wanted.has(row.path)) newest.set(row.path, row);
+  const newest = newestOf(Iterator.from(reader.rows({}, 'oldest')).filter(({ path }) => wanted.has(path)));
   const rows: LedgerRow[] = [];
   const wrong: string[] = [];
   for (const name of wanted) {
-    const row = newest.get(name);
-    if (row === undefined) wrong.push(`there is no record of ${shown(name)}`);
-    else if (row.verdict === 'unscorable') wrong.push(`${shown(name)} could not be scored (${row.reason})`);
-    else rows.push(row);
+    const captures = newest.get(name);
+    const unscored = captures?.find(({ verdict }) => verdict === 'unscorable');
+    if (captures === undefined) wrong.push(`there is no record of ${shown(name)}`);
+    else if (unscored !== undefined) {
+      const frame = unscored.frame === null ? '' : `, frame ${unscored.frame}`;
+      wrong.push(`${shown(name)} could not be scored (${unscored.reason}${frame})`);
+    } else rows.push(...captures);
   }
   if (wrong.length === 0) return rows;
   const more = wrong.length > TOLD ? `; and ${wrong.length - TOLD} more` : '';
@@ -145,7 +158,7 @@ async function scoreAgain(inspector: Inspector, folder: string, capture: LedgerR
       { cause },
     );
   });
-  const { inspection, scores } = await inspector.inspectWithMap(content);
+  const { inspection, scores } = await inspector.inspectWithMap(content, capture.frame ?? 1);
   if (inspection.sha256 !== capture.sha256)
     throw new ConfigError(
       `${capture.path} is not the capture that was confirmed: its content has changed since its verdict. Leave it out.`,
@@ -167,10 +180,9 @@ const LEFT_OUT = 0.1;
 function doubtsOf(reader: LedgerReader, captures: readonly LedgerRow[], model: string): string[] {
   const times = captures.map(({ recordedAt }) => Date.parse(recordedAt));
   const [since, until] = [times.reduce((a, b) => Math.min(a, b)), times.reduce((a, b) => Math.max(a, b)) + 1];
-  const newest = new Map<string, LedgerRow>();
-  for (const row of reader.rows({ since, until }, 'oldest')) newest.set(row.path, row);
+  const newest = [...newestOf(reader.rows({ since, until }, 'oldest')).values()].flat();
   const confirmed = new Set(captures.map(({ path }) => path));
-  const of = (verdict: LedgerRow['verdict']) => [...newest.values()].filter((row) => row.verdict === verdict);
+  const of = (verdict: LedgerRow['verdict']) => newest.filter((row) => row.verdict === verdict);
   const left = (rows: readonly LedgerRow[]) => rows.filter(({ path }) => !confirmed.has(path)).length;
   const [passed, called] = [of('pass'), of('review')];
   const others = captures.filter((row) => row.model !== model).length;

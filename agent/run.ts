@@ -188,6 +188,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     concurrency: processes,
     order: settings['watch.order'],
     queue: settings['limits.queue'],
+    frames: settings['limits.frames'],
     onRoom: () => void parts.ingest?.sweepNow(),
     inspect: pool.inspect,
     look: (capture) => captureAt(folder, capture.name, capture),
@@ -197,7 +198,8 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       makeVerdict(origin, thresholds.current(), capture, inspection, place),
     onRecorded: (verdict, capture) => {
       const { seq, image, verdict: word, reason, score, p } = verdict;
-      log.info({ seq, ref: image.ref, verdict: word, reason, score, p, path: capture.name }, 'verdict');
+      const { ref, frame } = image;
+      log.info({ seq, ref, frame, verdict: word, reason, score, p, path: capture.name }, 'verdict');
       publishing.wake();
     },
     onChanged: (name) => parts.ingest?.reconsider(name),

@@ -7,12 +7,15 @@ import { makeFolder } from '../config/folder.ts';
 import type { Reason, VerdictWord } from '../config/verdict.ts';
 import { drawBeside } from './inspect/draw.ts';
 import { statisticsOf } from './inspect/evidence.ts';
-import type { Inspector } from './inspect/inspect.ts';
+import { isOneOfSeveral, withinFrames } from './inspect/frames.ts';
+import type { Inspected, Inspector } from './inspect/inspect.ts';
 import { judge } from './inspect/judge.ts';
 
 export interface ScoreLine {
   /** As given, or found within a folder that was given. */
   readonly path: string;
+  /** Which frame of a DICOM file of several, from 1; absent otherwise. */
+  readonly frame?: number;
   readonly ref: string;
   /** null when unscorable; larger is more anomalous. */
   readonly score: number | null;
@@ -32,21 +35,31 @@ export interface ScoreLine {
 }
 
 /**
- * Scores `paths` one after the other; folders are read recursively, in order of name, whatever they are called.
+ * Scores `paths` one after the other; folders are read recursively, in order of name, whatever they are called. A file
+ * of several captures (`inspect/frames.ts`), at most `mostFrames`, has a line for each.
  * @throws ConfigError when a path is not there, before anything is scored, or maps cannot be written.
  */
 export async function* scorePaths(
   inspector: Inspector,
   paths: readonly string[],
-  options: { readonly mapFolder?: string; readonly refOf: (name: string) => string },
+  options: {
+    readonly mapFolder?: string;
+    readonly mostFrames: number;
+    readonly refOf: (name: string) => string;
+  },
 ): AsyncGenerator<ScoreLine> {
   const { manifest } = inspector.bundle;
   await requireThere(paths);
   if (options.mapFolder !== undefined) await makeMapFolder(options.mapFolder);
   let count = 0;
-  for await (const { file, name } of expand(paths)) {
-    const { inspection, scores, pixels } = await inspector.inspectWithMap(file);
-    const common = { path: file, ref: options.refOf(name), threshold: manifest.threshold.upper };
+  for await (const { file, name, frame, inspected } of captures(inspector, paths, options.mostFrames)) {
+    const { inspection, scores, pixels } = inspected;
+    const common = {
+      path: file,
+      ...(isOneOfSeveral(frame, inspection) && { frame }),
+      ref: options.refOf(name),
+      threshold: manifest.threshold.upper,
+    };
     if (inspection.outcome === 'unscorable') {
       const { reason, message } = inspection;
       yield { ...common, score: null, p: null, verdict: 'unscorable', reason, message };
@@ -75,6 +88,21 @@ export async function* scorePaths(
     await writeFile(map, await drawBeside(pixels, scores.map, size, manifest));
     yield { ...line, map, mapAlarm: scores.map.some((value) => value > manifest.calibration.mapAlarm) };
   }
+}
+
+/** The captures of all files, inspected one after the other. */
+async function* captures(
+  inspector: Inspector,
+  paths: readonly string[],
+  mostFrames: number,
+): AsyncGenerator<{ file: string; name: string; frame: number; inspected: Inspected }> {
+  for await (const { file, name } of expand(paths))
+    for (let frame = 1, frames = 1; frame <= frames; frame++) {
+      const inspected = await inspector.inspectWithMap(file, frame);
+      const inspection = withinFrames(inspected.inspection, mostFrames);
+      frames = inspection.frames ?? 1;
+      yield { file, name, frame, inspected: { ...inspected, inspection } };
+    }
 }
 
 /** A name that was never there is a slip of whoever typed it; a link to nothing, and what vanishes later, get a verdict. */

@@ -2,9 +2,10 @@
 import type { Manifest } from '../config/bundle.ts';
 import type { Threshold } from '../config/threshold.ts';
 import type { Verdict } from '../config/verdict.ts';
-import { type Capture, instantOf } from './capture.ts';
+import { type Capture, frameOf, instantOf } from './capture.ts';
 import { imageRef, verdictId } from './deliver/identity.ts';
 import type { Place } from './deliver/ledgerRecords.ts';
+import { isOneOfSeveral } from './inspect/frames.ts';
 import type { Inspection } from './inspect/inspection.ts';
 import { judge } from './inspect/judge.ts';
 
@@ -26,6 +27,7 @@ export function makeVerdict(
 ): Verdict {
   const { site, device, key, manifest } = origin;
   const scored = inspection.outcome === 'scored';
+  const frame = frameOf(capture);
   const judged = scored
     ? {
         score: inspection.score,
@@ -59,6 +61,7 @@ export function makeVerdict(
       width: scored ? inspection.width : null,
       height: scored ? inspection.height : null,
       format: scored ? inspection.format : null,
+      ...(isOneOfSeveral(frame, inspection) && { frame }),
     },
     ...judged,
     ...(scored && inspection.evidence !== undefined && { evidence: [...inspection.evidence] }),

@@ -177,6 +177,13 @@ export const SETTINGS = {
     { unit: 'days' },
   ),
   'limits.pixels': setting('limits.pixels', natural, 100_000_000, 'Largest image.', { unit: 'pixels' }),
+  'limits.frames': setting(
+    'limits.frames',
+    natural.min(1),
+    1000,
+    'Most frames of a DICOM file, each of which is a capture of its own. Beyond it none is judged, and the file gets one verdict that says so. Of no effect on a bundle that takes several frames as one input.',
+    { unit: 'frames' },
+  ),
   'limits.bytes': setting('limits.bytes', natural, 256 * 2 ** 20, 'Largest file.', { unit: 'bytes' }),
   'limits.scoring': setting(
     'limits.scoring',
@@ -205,8 +212,8 @@ export const SETTINGS = {
     'limits.queue',
     natural.min(1),
     10_000,
-    'Most settled captures that are held in memory; those beyond stay in the folder and are found again.',
-    { unit: 'captures' },
+    'Most settled files that are held in memory; those beyond stay in the folder and are found again.',
+    { unit: 'files' },
   ),
   'limits.depth': setting(
     'limits.depth',

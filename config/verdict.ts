@@ -12,6 +12,7 @@ export const REASONS = {
   'unsupported-format': 'The content is no image format that the agent reads.',
   'no-pixels': 'A DICOM file without an image: a report, a plan, a waveform.',
   'too-many-pixels': 'The image has more pixels than limits.pixels allows.',
+  'too-many-frames': 'A DICOM file has more frames than limits.frames allows.',
   'too-large': 'The file has more bytes than limits.bytes allows.',
   'not-a-file': 'A folder, socket or device carries the name of an image.',
   'too-deep': 'A folder lies deeper than limits.depth allows; what is in it is not judged.',
@@ -64,6 +65,13 @@ export const verdict = z
       width: z.int().nullable().describe('Pixels, as stored; null when not decoded.'),
       height: z.int().nullable(),
       format: z.string().nullable().describe('By content: jpeg, png, tiff, webp, gif, dicom, ...'),
+      frame: z
+        .int()
+        .min(1)
+        .optional()
+        .describe(
+          'Which frame of a DICOM file of several, each of which is a capture with verdicts of its own; absent for the only image of a file, and for a file that cannot be opened.',
+        ),
     }),
     verdict: verdictWord,
     score: z.number().nullable().describe('Larger is more anomalous; null when unscorable.'),
@@ -98,6 +106,8 @@ export const verdict = z
       score: z.number().nullable(),
     }),
   })
-  .describe('Verdict on one capture. A capture is a version of a file: name, size, modification time.');
+  .describe(
+    'Verdict on one capture. A capture is a version of a file (name, size, modification time), or one frame of it where the file is a DICOM file of several.',
+  );
 
 export type Verdict = z.infer<typeof verdict>;

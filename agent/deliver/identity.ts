@@ -57,7 +57,10 @@ export function hasSiteKey(stateFolder: string): boolean {
   return existsSync(join(stateFolder, 'site.key'));
 }
 
-/** `image.ref`: first 128 bits of HMAC-SHA-256 over the name within the watched folder, 32 hex digits. */
+/**
+ * `image.ref`: first 128 bits of HMAC-SHA-256 over the name within the watched folder, 32 hex digits. The frames of one
+ * file share it.
+ */
 export function imageRef(key: Buffer, name: string): string {
   return createHmac('sha256', key).update(`ref\0${name}`).digest('hex').slice(0, 32);
 }
@@ -79,11 +82,12 @@ export interface Said {
  * RFC 9562, section 5.8, over HMAC-SHA-256.
  */
 export function verdictId(key: Buffer, device: string, capture: Capture, said: Said): string {
-  const { name, size, modifiedNanoseconds, kind } = capture;
+  const { name, size, modifiedNanoseconds, kind, frame } = capture;
   const { revision, verdict, reason, score, model } = said;
   const identity = JSON.stringify([
     ...[device, name, size, modifiedNanoseconds.toString(), kind],
     ...[revision, verdict, reason, score, model],
+    ...(frame === undefined ? [] : [frame]),
   ]);
   const bytes = createHmac('sha256', key).update(`id\0${identity}`).digest().subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;

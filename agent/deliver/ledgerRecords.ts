@@ -1,9 +1,9 @@
 /** Captures and the verdicts on them, within the ledger. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Verdict, VerdictWord } from '../../config/verdict.ts';
-import type { Capture } from '../capture.ts';
+import { type Capture, captureOfFrame, frameOf } from '../capture.ts';
 import type { HighWater } from './highWater.ts';
-import { type Connection, transaction } from './transaction.ts';
+import { type Connection, reading, transaction } from './transaction.ts';
 
 /** What the ledger gives a new verdict. */
 export interface Place {
@@ -18,20 +18,29 @@ export interface Entry {
   readonly capture: Capture;
   /** SHA-256 of the content, hex; null when nothing was read. */
   readonly contentSha256: string | null;
+  /** How many captures its file holds; null: this one is the last that can be judged. Default: 1. */
+  readonly frames?: number | null;
   /** Called inside the transaction. */
   readonly makeVerdict: (place: Place) => Verdict;
 }
 
 export interface LedgerRecords {
   /**
-   * Whether there is nothing to do about this capture, which stands in the folder: it has a verdict, nobody asked for
-   * another, and the verdict does not say that it is gone.
+   * Whether there is nothing to do about this file, which stands in the folder: each of its captures has a verdict,
+   * nobody asked for another, and the verdict does not say that it is gone.
    */
-  isRecorded(capture: Capture): boolean;
+  isRecorded(file: Capture): boolean;
+  /**
+   * The first capture of the file with which something is to do, as far as is known how many it holds; null: none.
+   * @throws LedgerError, and `following` too.
+   */
+  unrecorded(file: Capture): Capture | null;
+  /** The next one behind `capture`, in a file that holds `frames` of them. */
+  following(capture: Capture, frames: number): Capture | null;
   /**
    * Writes capture, verdict and outbox row of each entry, in order, in one transaction: all or none, on disk when it
-   * returns. null: that capture is recorded (see `isRecorded`); its verdict stays and `makeVerdict` is not called. `seq`
-   * counts up by one, without gaps.
+   * returns. null: there is nothing to do about that capture, or its file holds no such frame; `makeVerdict` is not
+   * called. `seq` counts up by one, without gaps.
    * @throws LedgerError when the disk is full or failing; nothing was written then.
    */
   record(entries: readonly Entry[]): (Verdict | null)[];
@@ -63,6 +72,8 @@ export function skipTo(database: DatabaseSync, seq: number): void {
 
 interface Known {
   readonly capture: number;
+  /** Of the first capture of its file. */
+  readonly frames: number;
   readonly wanted: 0 | 1;
 }
 
@@ -74,17 +85,24 @@ interface Newest {
 export function ledgerRecords(connection: Connection, highWater: Pick<HighWater, 'note'>): LedgerRecords {
   const { database } = connection;
   const find = database.prepare(
-    `SELECT capture,
+    `SELECT capture, frame, frames,
             EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)
             OR coalesce((SELECT reason IN ('vanished', 'changed-while-reading') AND revision < ${MOST_RETURNS} FROM verdicts
                          WHERE verdicts.capture = captures.capture ORDER BY revision DESC LIMIT 1), 0) AS wanted
-     FROM captures WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ?`,
+     FROM captures WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ? AND frame BETWEEN ? AND ? ORDER BY frame`,
   );
   const newestOf = database.prepare(
     'SELECT id, revision FROM verdicts WHERE capture = ? ORDER BY revision DESC LIMIT 1',
   );
   const addCapture = database.prepare(
-    'INSERT INTO captures (name, size, modified_ns, kind, sha256) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO captures (name, size, modified_ns, kind, frame, frames, sha256) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  );
+  const ofFile = 'name = ? AND size = ? AND modified_ns = ? AND kind = ?';
+  const setFrames = database.prepare(
+    `UPDATE captures SET frames = ? WHERE ${ofFile} AND frame = 1 AND frames IS NOT ?`,
+  );
+  const forgetWishes = database.prepare(
+    `DELETE FROM again WHERE capture IN (SELECT capture FROM captures WHERE ${ofFile} AND frame > ?)`,
   );
   const setContent = database.prepare('UPDATE captures SET sha256 = ? WHERE capture = ?');
   const answer = database.prepare('DELETE FROM again WHERE capture = ?');
@@ -101,15 +119,38 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
   const tallies = database.prepare('SELECT word, verdicts FROM tallies');
   const latest = database.prepare('SELECT scored_at FROM verdicts ORDER BY seq DESC LIMIT 1');
 
-  const known = ({ name, size, modifiedNanoseconds, kind }: Capture) =>
-    find.get(name, size, modifiedNanoseconds, kind) as Known | undefined;
+  const fileOf = ({ name, size, modifiedNanoseconds, kind }: Capture) =>
+    [name, size, modifiedNanoseconds, kind] as const;
+  const known = (capture: Capture) => {
+    const frame = frameOf(capture);
+    return find.get(...fileOf(capture), frame, frame) as Known | undefined;
+  };
+  const following = (capture: Capture, frames: number): Capture | null => {
+    let frame = frameOf(capture) + 1;
+    for (const row of find.iterate(...fileOf(capture), frame, frames)) {
+      if ((row.frame as number) > frame || row.wanted === 1) break;
+      frame++;
+    }
+    return frame <= frames ? captureOfFrame(capture, frame) : null;
+  };
+  const unrecorded = (file: Capture): Capture | null => {
+    const first = known(file);
+    if (first?.wanted !== 0) return file;
+    return first.frames === 1 ? null : following(file, first.frames);
+  };
 
-  const write = ({ capture, contentSha256, makeVerdict }: Entry): Verdict | null => {
+  const write = ({ capture, contentSha256, makeVerdict, frames = 1 }: Entry): Verdict | null => {
     const before = known(capture);
     if (before?.wanted === 0) return null;
-    const { name, size, modifiedNanoseconds, kind } = capture;
+    const [file, frame] = [fileOf(capture), frameOf(capture)];
+    const captures = frames ?? frame;
+    // Another bundle may find fewer captures in a file than the one before.
+    if ((frame > 1 || before !== undefined) && setFrames.run(captures, ...file, captures).changes > 0)
+      forgetWishes.run(...file, captures);
+    if (frame > captures) return null;
     const number =
-      before?.capture ?? addCapture.run(name, size, modifiedNanoseconds, kind, contentSha256).lastInsertRowid;
+      before?.capture ??
+      addCapture.run(...file, frame, frame === 1 ? captures : null, contentSha256).lastInsertRowid;
     if (before !== undefined) {
       setContent.run(contentSha256, number);
       answer.run(number);
@@ -141,7 +182,9 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     return verdict;
   };
   return {
-    isRecorded: (capture) => known(capture)?.wanted === 0,
+    isRecorded: (file) => unrecorded(file) === null,
+    unrecorded: (file) => reading('look for a capture', () => unrecorded(file)),
+    following: (capture, frames) => reading('look for a capture', () => following(capture, frames)),
     record(entries) {
       const verdicts = transaction(connection, 'record', () => entries.map(write));
       const last = verdicts.findLast((verdict) => verdict !== null);

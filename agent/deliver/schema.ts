@@ -160,6 +160,24 @@ export const MIGRATIONS: readonly string[] = [
   DROP TABLE verdicts_1;
   DROP TABLE captures_1;
   `,
+  `
+  -- A capture may now be one frame of a file that holds several. Never deleted, as before.
+  -- frame: from 1. frames: how many captures the file holds, as far as is known; beside its first one only.
+  CREATE TABLE captures_3 (
+    capture INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    frame INTEGER NOT NULL,
+    frames INTEGER,
+    sha256 TEXT,
+    UNIQUE (name, size, modified_ns, kind, frame)
+  ) STRICT;
+  INSERT INTO captures_3 SELECT capture, name, size, modified_ns, kind, 1, 1, sha256 FROM captures;
+  DROP TABLE captures;
+  ALTER TABLE captures_3 RENAME TO captures;
+  `,
 ];
 
 /** Schema version that this agent writes. */
@@ -186,11 +204,14 @@ export function migrate(connection: Connection, path: string): void {
     backUp(database, `${path}.version-${version}`);
     faultPoint('backed-up');
   }
+  // Else a table that others refer to could not be replaced: https://sqlite.org/lang_altertable.html#otheralter
+  database.exec('PRAGMA foreign_keys = OFF');
   for (let next = version; next < SCHEMA_VERSION; next++)
     transaction(connection, 'migrate', () => {
       database.exec(MIGRATIONS[next]!);
       database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${next + 1}`);
     });
+  database.exec('PRAGMA foreign_keys = ON');
 }
 
 /** A whole, consistent copy at `path`, on disk when it returns; one that is there is from an attempt before. */

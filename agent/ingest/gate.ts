@@ -1,5 +1,5 @@
 /** Holds what might be a capture until it is ready: at once when its format says so, else after quiet time. */
-import { type Capture, sameCapture } from '../capture.ts';
+import { type Capture, sameVersion } from '../capture.ts';
 import { type Look, look } from './look.ts';
 import { takeTurns } from './turns.ts';
 
@@ -111,7 +111,7 @@ export function openGate(options: GateOptions): Gate {
   const decide = (candidate: Candidate, seen: Look, started: number) => {
     if (seen.state === 'nothing' || seen.state === 'known') return finish(candidate);
     if (seen.state === 'again') return lookAfter(candidate, LAST, false);
-    if (candidate.capture === null || !sameCapture(candidate.capture, seen.capture)) {
+    if (candidate.capture === null || !sameVersion(candidate.capture, seen.capture)) {
       candidate.since = candidate.looked;
       candidate.pause = FIRST;
     }

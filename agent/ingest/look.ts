@@ -2,7 +2,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Capture, modificationTime, sameCapture } from '../capture.ts';
+import { type Capture, modificationTime, sameVersion } from '../capture.ts';
 import { pathTo } from './names.ts';
 import { readiness } from './ready.ts';
 
@@ -82,7 +82,7 @@ export async function look(
     return { state: 'complete', capture, folder: isFolder };
   }
   const capture = versionOf(name, target);
-  if (complete !== null && sameCapture(capture, complete))
+  if (complete !== null && sameVersion(capture, complete))
     return known(capture) ?? { state: 'complete', capture, folder: false };
   return known(capture) ?? (await lookInside(file, capture, known));
 }

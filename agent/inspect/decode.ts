@@ -1,7 +1,7 @@
 /** From the bytes of a capture to the pixels that the graph sees. The trainer decodes with this very function. */
 import type { Preprocessing } from '../../config/preprocessing.ts';
 import { type Box, FOREGROUND_SIDE, findForeground } from './foreground.ts';
-import { framePages, middleFrame } from './frames.ts';
+import { captureCount, framePages, middleFrame } from './frames.ts';
 import { type Limits, UnscorableError } from './inspection.ts';
 import { blankedSource } from './mask.ts';
 import { openSource, type Size, type Source } from './source.ts';
@@ -29,11 +29,43 @@ export interface Decoded {
  * @throws UnscorableError with the published reason code.
  */
 export async function decode(bytes: Uint8Array, spec: Preprocessing, limits: Limits): Promise<Decoded> {
+  return decodeCapture(await openImage(bytes, spec, limits), spec, 1);
+}
+
+/** An image of which nothing is decoded yet. */
+export interface OpenImage {
+  readonly source: Source;
+  /** How many captures it holds. */
+  readonly captures: number;
+  /** Pages of the first capture. */
+  readonly pages: readonly number[];
+  /** Upright sizes of these pages; those of all captures are the same. */
+  readonly sizes: readonly Size[];
+}
+
+/** The first half of `decode`: finds out what is wrong with the file as a whole. */
+export async function openImage(bytes: Uint8Array, spec: Preprocessing, limits: Limits): Promise<OpenImage> {
   if (bytes.length === 0) throw new UnscorableError('empty', 'The file holds no bytes.');
   const opened = await openSource(bytes, spec.dicom?.window ?? 'file', limits);
   const source = blankedSource(opened, spec.mask);
   const pages = framePages(spec.frames > 1 ? source.pages : 1, spec.frames);
   const sizes = await readSizes(source, pages, limits);
+  source.locate();
+  return { source, captures: captureCount(source, spec), pages, sizes };
+}
+
+/** The second half of `decode`, of one of the captures that the image holds, from 1. */
+export async function decodeCapture(
+  { source, captures, pages: first, sizes }: OpenImage,
+  spec: Preprocessing,
+  frame: number,
+): Promise<Decoded> {
+  if (frame > captures)
+    throw new UnscorableError(
+      'changed-while-reading',
+      `The file held frame ${frame} when its frames were counted, and now it has ${captures}.`,
+    );
+  const pages = first.map((page) => page + frame - 1);
   const shown = pages[middleFrame(spec.frames)]!;
   const box = spec.crop === 'foreground' ? await locate(source, shown) : null;
 
@@ -41,7 +73,7 @@ export async function decode(bytes: Uint8Array, spec: Preprocessing, limits: Lim
   const frames: Uint8Array[] = [];
   for (const [i, page] of pages.entries())
     frames.push(
-      page === pages[i - 1] ? frames[i - 1]! : await decodePage(source, page, spec, box, sizes.get(page)!),
+      page === pages[i - 1] ? frames[i - 1]! : await decodePage(source, page, spec, box, sizes[i]!),
     );
   const pixels = frames.length === 1 ? frames[0]! : new Uint8Array(size * frames.length);
   if (frames.length > 1) for (const [i, frame] of frames.entries()) pixels.set(frame, i * size);
@@ -51,12 +83,8 @@ export async function decode(bytes: Uint8Array, spec: Preprocessing, limits: Lim
   return { pixels, width, height, format };
 }
 
-/** Upright size of each page to be decoded. */
-async function readSizes(
-  source: Source,
-  pages: readonly number[],
-  limits: Limits,
-): Promise<Map<number, Size>> {
+/** Upright size of each page. */
+async function readSizes(source: Source, pages: readonly number[], limits: Limits): Promise<Size[]> {
   const sizes = new Map<number, Size>();
   let most = 0;
   for (const page of new Set(pages)) {
@@ -70,7 +98,7 @@ async function readSizes(
       'too-many-pixels',
       `The image has ${count > 1 ? `${count} pages of up to ${most}` : `${source.width} x ${source.height}`} pixels; limits.pixels allows ${limits.pixels}.`,
     );
-  return sizes;
+  return pages.map((page) => sizes.get(page)!);
 }
 
 /** The foreground of a page, found in a thumbnail. */

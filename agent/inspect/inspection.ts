@@ -7,6 +7,8 @@ interface Content {
   readonly bytes: number;
   /** SHA-256 of the content, hex; null when nothing was read. Stays in the local ledger. */
   readonly sha256: string | null;
+  /** How many captures the file holds: see `agent/inspect/frames.ts`. null: it could not be opened that far. */
+  readonly frames: number | null;
 }
 
 export interface Scored extends Content {

@@ -20,6 +20,8 @@ export interface Source {
   readonly pages: number;
   /** Of one page: as stored and upright, without decoding it. */
   sizeOf(page: number): Promise<{ readonly stored: Size; readonly upright: Size }>;
+  /** Finds all pages in the file, without decoding one. @throws UnscorableError when some are not there. */
+  locate(): void;
   /** One page, upright and flattened. */
   open(page: number): Promise<Sharp>;
   /** What to throw when sharp fails on what `open` gave. */
@@ -43,6 +45,7 @@ export async function openSource(bytes: Uint8Array, window: DicomWindow, limits:
         page === 0 || format !== 'tiff' ? first : await metadataOf(bytes, page);
       return { stored, upright: autoOrient };
     },
+    locate: () => {}, // sharp tells when it decodes
     open: async (page) => openPage(bytes, page),
     refusal: (cause) => refusalOf(bytes, cause),
   };
@@ -79,6 +82,7 @@ function dicomSource(bytes: Uint8Array, window: DicomWindow, limits: Limits): So
     height,
     pages: image.frames,
     sizeOf: async () => size,
+    locate: image.locate,
     open: async (page) => {
       if (last?.page !== page) last = { page, frame: await image.render(page) };
       const { data, channels } = last.frame;

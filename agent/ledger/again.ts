@@ -1,5 +1,5 @@
 /** Asks the agent to judge captures again: `agent retry` and `agent rescore`. Whoever asks twice is answered once. */
-import type { Capture } from '../capture.ts';
+import { type Capture, sameVersion } from '../capture.ts';
 import { transaction } from '../deliver/transaction.ts';
 import type { FaultPoint } from '../faultPoints.ts';
 import { captureAt } from '../ingest/look.ts';
@@ -39,13 +39,13 @@ export async function askAgain(
 ): Promise<Asked> {
   const candidates = matching(database, wish);
   const standing: Candidate[] = [];
+  /** By name: a file may hold many captures. */
+  const files = new Map<string, Capture | null>();
   for (const candidate of candidates) {
-    const now = await captureAt(folder, candidate.name);
-    const same =
-      now?.size === candidate.size &&
-      now.modifiedNanoseconds === candidate.modifiedNanoseconds &&
-      now.kind === candidate.kind;
-    if (same) standing.push(candidate);
+    const { name } = candidate;
+    if (!files.has(name)) files.set(name, await captureAt(folder, name));
+    const now = files.get(name) ?? null;
+    if (now !== null && sameVersion(now, candidate)) standing.push(candidate);
   }
   const fresh = standing.filter(({ again }) => !again);
   if (!dry && fresh.length > 0) {

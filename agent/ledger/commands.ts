@@ -213,6 +213,7 @@ function line(row: LedgerRow): string {
   const word = styleText(colour[row.verdict], row.verdict.padEnd(10));
   const why = row.score === null ? row.reason : `score ${row.score.toPrecision(4)}`;
   const more = [
+    ...(row.frame === null ? [] : [`frame ${row.frame}`]),
     ...(row.revision > 1 ? [`revision ${row.revision}`] : []),
     ...(row.again ? ['to be judged again'] : []),
   ];

@@ -15,6 +15,8 @@ export type Delivery = (typeof DELIVERIES)[number];
 export interface LedgerRow {
   readonly seq: number;
   readonly path: string;
+  /** Of a file of several; null: its only one, as far as is known. */
+  readonly frame: number | null;
   readonly verdict: VerdictWord;
   readonly reason: string | null;
   readonly score: number | null;
@@ -83,7 +85,7 @@ export function openLedgerReader(stateFolder: string, access: 'read' | 'write' =
 }
 
 const ROWS = `
-  SELECT seq, name AS path, word AS verdict, reason, score,
+  SELECT seq, name AS path, CASE WHEN frame > 1 OR frames > 1 THEN frame END AS frame, word AS verdict, reason, score,
     CASE WHEN acknowledged_ms IS NOT NULL THEN 'acknowledged'
       WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.seq = verdicts.seq) THEN 'waiting'
       ELSE 'dropped' END AS delivery,
@@ -136,6 +138,7 @@ function asRow(row: Record<string, unknown>): LedgerRow {
   return {
     seq: Number(row.seq),
     path: row.path as string,
+    frame: row.frame === null ? null : Number(row.frame),
     verdict: row.verdict as VerdictWord,
     reason: row.reason as string | null,
     score: row.score as number | null,

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import type { AgentSettings } from '../../config/agent.ts';
 import type { Verdict, VerdictWord } from '../../config/verdict.ts';
-import { type Capture, tooDeep } from '../capture.ts';
+import { type Capture, captureOfFrame, tooDeep } from '../capture.ts';
 import { hasSiteKey, type Said, siteKey, verdictId } from '../deliver/identity.ts';
 import { ignoreMatcher } from '../ingest/ignore.ts';
 import { captureAt, isImageName } from '../ingest/look.ts';
@@ -143,7 +143,7 @@ function identities(reader: LedgerReader, stateFolder: string): Proof {
     return { what: 'ids', ok: false, said: 'site.key is missing. Restore it from a backup' };
   const key = siteKey(stateFolder);
   const rows = reader.database.prepare(
-    `SELECT seq, id, revision, word, reason, score, model, name, size, modified_ns, kind, payload ->> '$.device' AS device
+    `SELECT seq, id, revision, word, reason, score, model, name, size, modified_ns, kind, frame, payload ->> '$.device' AS device
      FROM payloads JOIN verdicts USING (seq) JOIN captures USING (capture)`,
   );
   rows.setReadBigInts(true);
@@ -151,12 +151,13 @@ function identities(reader: LedgerReader, stateFolder: string): Proof {
   let checked = 0;
   for (const row of rows.iterate()) {
     checked++;
-    const capture: Capture = {
+    const file: Capture = {
       name: row.name as string,
       size: Number(row.size),
       modifiedNanoseconds: row.modified_ns as bigint,
       kind: row.kind as Capture['kind'],
     };
+    const capture = captureOfFrame(file, Number(row.frame));
     const said: Said = {
       revision: Number(row.revision),
       verdict: row.word as VerdictWord,
@@ -176,15 +177,23 @@ function identities(reader: LedgerReader, stateFolder: string): Proof {
 async function files(reader: LedgerReader, settings: VerifySettings): Promise<Proof> {
   const folder = settings['watch.path'];
   const recorded = reader.database.prepare(
-    'SELECT count(*) AS n FROM captures WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ?',
+    `SELECT first.frames AS frames, count(*) AS judged
+     FROM captures AS first JOIN captures AS own USING (name, size, modified_ns, kind)
+     WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ? AND first.frame = 1 AND own.frame <= first.frames`,
   );
   const settled = BigInt(Math.round((Date.now() - settings['watch.settle'] * 1000) * 1e6));
   const missing: string[] = [];
   let found = 0;
   let unsettled = 0;
+  let [several, captures] = [0, 0];
   const check = ({ name, size, modifiedNanoseconds, kind }: Capture) => {
     found++;
-    if ((recorded.get(name, size, modifiedNanoseconds, kind) as { n: number }).n === 1) return;
+    const row = recorded.get(name, size, modifiedNanoseconds, kind);
+    const { frames, judged } = row as { frames: number | null; judged: number };
+    if (judged === frames) {
+      if (frames > 1) [several, captures] = [several + 1, captures + frames];
+      return;
+    }
     if (modifiedNanoseconds > settled) unsettled++;
     else missing.push(name);
   };
@@ -208,19 +217,24 @@ async function files(reader: LedgerReader, settings: VerifySettings): Promise<Pr
   if (unreadable !== null)
     return { what: 'folder', ok: false, said: `${folder} cannot be read as a whole (${unreadable})` };
   const young = unsettled === 0 ? '' : `, ${unsettled} just written`;
+  const frames = several === 0 ? '' : `, ${several} of them one for each of their ${captures} frames`;
   if (missing.length === 0)
-    return { what: 'folder', ok: true, said: `${found - unsettled} files, each has one record${young}` };
+    return {
+      what: 'folder',
+      ok: true,
+      said: `${found - unsettled} files, each has one record${frames}${young}`,
+    };
   return {
     what: 'folder',
     ok: false,
-    said: `${missing.length} of ${found} files have no verdict yet${young}: ${some(missing)}. They wait for the agent: let it run, and verify again`,
+    said: `${missing.length} of ${found} files lack a verdict${young}: ${some(missing)}. They wait for the agent: let it run, and verify again`,
   };
 }
 
 /** A copy that keeps times, onto a name of the same size, is no new version to the agent: only its content tells. */
 async function contents({ database }: LedgerReader, folder: string): Promise<Proof> {
   const rows = database.prepare(
-    'SELECT name, size, modified_ns, sha256 FROM captures WHERE sha256 IS NOT NULL',
+    'SELECT DISTINCT name, size, modified_ns, sha256 FROM captures WHERE sha256 IS NOT NULL',
   );
   rows.setReadBigInts(true);
   const wrong: string[] = [];

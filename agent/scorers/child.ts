@@ -31,7 +31,7 @@ process.on('message', async (message: ToScorer) => {
   }
   try {
     if (inspector === undefined) throw new Error('A file came before the bundle.');
-    say({ type: 'inspected', inspection: await inspector.inspect(message.file) });
+    say({ type: 'inspected', inspection: await inspector.inspect(message.file, message.frame) });
   } catch (error) {
     say({ type: 'failed', message: (error as Error).message.replaceAll(String(message.file), '[file]') });
   }

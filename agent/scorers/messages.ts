@@ -12,7 +12,15 @@ export interface Load {
   readonly limits: Limits;
 }
 
-export type ToScorer = Load | { readonly type: 'inspect'; readonly file: string | Buffer };
+/** Work for a scoring process. */
+export interface Inspect {
+  readonly type: 'inspect';
+  readonly file: string | Buffer;
+  /** Which of the file's captures, from 1. */
+  readonly frame: number;
+}
+
+export type ToScorer = Load | Inspect;
 
 export type FromScorer =
   /** Loaded, proven by its golden samples, warm. */

@@ -37,10 +37,11 @@ export interface Pool {
   /** Of the bundle that every process has loaded and proven. */
   readonly manifest: Manifest;
   /**
-   * Inspects a file in the next free process. Rejects only when the pool is closed: a file on which two processes
-   * died is `scorer-crashed`, one beyond a limit is `decoding-timeout`, `timeout` or `out-of-memory`.
+   * Inspects a file, or another of its frames than the first, in the next free process. Rejects only when the pool is
+   * closed: a file on which two processes died is `scorer-crashed`, one beyond a limit is `decoding-timeout`, `timeout`
+   * or `out-of-memory`. Behind such a frame no other of its file is to be inspected: it might do the same.
    */
-  inspect(file: string | Buffer): Promise<Inspection>;
+  inspect(file: string | Buffer, frame?: number): Promise<Inspection>;
   /** Files that wait for a free process. */
   readonly queued: number;
   /** Processes replaced so far. */
@@ -53,6 +54,7 @@ export interface Pool {
 
 interface Job {
   readonly file: string | Buffer;
+  readonly frame: number;
   readonly resolve: (inspection: Inspection) => void;
   readonly reject: (error: Error) => void;
   deaths: number;
@@ -166,11 +168,11 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   };
 
   const giveUp = (job: Job, beyond: Beyond | null): Inspection | null => {
-    if (beyond !== null) return unscorable(beyond, REASONS[beyond]);
+    if (beyond !== null) return unscorable(job, beyond, REASONS[beyond]);
     job.deaths++;
     return job.deaths < MOST_DEATHS
       ? null
-      : unscorable('scorer-crashed', `The scoring process died on it ${job.deaths} times.`);
+      : unscorable(job, 'scorer-crashed', `The scoring process died on it ${job.deaths} times.`);
   };
 
   const replace = (slot: Slot) => {
@@ -201,7 +203,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       slot.beyond ??= which;
       slot.process?.kill();
     });
-    slot.process?.inspect(job.file);
+    slot.process?.inspect(job.file, job.frame);
   };
 
   const sayFailing = () => {
@@ -232,10 +234,10 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     open = true;
     return {
       manifest: loaded,
-      inspect: (file) =>
+      inspect: (file, frame = 1) =>
         new Promise((resolve, reject) => {
           if (closed) return reject(new Error('The scoring processes were closed.'));
-          waiting.push({ file, resolve, reject, deaths: 0 });
+          waiting.push({ file, frame, resolve, reject, deaths: 0 });
           next();
         }),
       get queued() {
@@ -270,6 +272,7 @@ function newSlot(): Slot {
   };
 }
 
-function unscorable(reason: Beyond | 'scorer-crashed', message: string): Inspection {
-  return { outcome: 'unscorable', reason, message, bytes: 0, sha256: null };
+function unscorable({ frame }: Job, reason: Beyond | 'scorer-crashed', said: string): Inspection {
+  const message = frame === 1 ? said : `${said} The frames after this one are not judged.`;
+  return { outcome: 'unscorable', reason, message, bytes: 0, sha256: null, frames: null };
 }

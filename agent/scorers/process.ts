@@ -31,7 +31,7 @@ export interface ScorerEnd {
 
 export interface ScorerProcess {
   readonly pid: number | undefined;
-  inspect(file: string | Buffer): void;
+  inspect(file: string | Buffer, frame: number): void;
   kill(): void;
 }
 
@@ -84,7 +84,7 @@ export function forkScorer(load: Omit<Load, 'type'>, events: ScorerEvents): Scor
     end(`The scoring process ended (${signal === null ? `exit code ${code}` : `signal ${signal}`}).`),
   );
   send({ type: 'load', ...load });
-  return { pid: child.pid, inspect: (file) => void send({ type: 'inspect', file }), kill };
+  return { pid: child.pid, inspect: (file, frame) => void send({ type: 'inspect', file, frame }), kill };
 }
 
 /** Beside this module, with its own ending: .ts in the repository, .js in a build. */

@@ -1,14 +1,15 @@
-/** The agent with a fault: `faultingAgent.ts POINT ARGUMENTS...` ends itself by SIGKILL when it first comes to that point. */
+/** The agent with a fault: `faultingAgent.ts POINT TIME ARGUMENTS...` ends itself by SIGKILL when it comes to that point for the TIMEth time. */
 import { runCommand } from '../../agent/commands.ts';
 
-const [point, ...args] = process.argv.slice(2);
+const [point, time, ...args] = process.argv.slice(2);
+let times = 0;
 process.exitCode = await runCommand(args, {
   environment: { ...process.env },
   onTerminal: false,
   print: (line) => process.stdout.write(`${line}\n`),
   printError: (text) => process.stderr.write(text),
   faultPoint(at) {
-    if (at === point) process.kill(process.pid, 'SIGKILL');
+    if (at === point && ++times === Number(time)) process.kill(process.pid, 'SIGKILL');
   },
   takeSignals: () => new AbortController().signal,
   dropSecrets: () => {},

@@ -1,7 +1,5 @@
 /** The agent ends itself at every place where the state of a capture changes; nothing is lost at any of them. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   globSync,
   mkdirSync,
@@ -23,6 +21,7 @@ import { type FaultPointName, STEPS } from '../../agent/faultPoints.ts';
 import { runAgent } from '../support/agent.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { startBroker } from './brokerFixture.ts';
+import { endsAt } from './faultingAgentFixture.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
 
@@ -98,25 +97,7 @@ async function place(t: TestContext) {
       utimesSync(half, 1e9, 1e9 + files);
       renameSync(half, path.join(watch, `${files++}.jpg`));
     },
-    async dies(point: FaultPointName, command: readonly string[] = args) {
-      const agent = spawn(
-        process.execPath,
-        [
-          '--disable-warning=ExperimentalWarning',
-          path.join(import.meta.dirname, 'faultingAgent.ts'),
-          point,
-          ...command,
-        ],
-        { stdio: ['ignore', 'pipe', 'pipe'] },
-      );
-      let output = '';
-      for (const stream of [agent.stdout, agent.stderr])
-        stream.setEncoding('utf8').on('data', (text: string) => {
-          output += text;
-        });
-      const [code, signal] = await once(agent, 'exit');
-      assert.equal(code ?? signal, 'SIGKILL', `${point} was never reached:\n${output}`);
-    },
+    dies: (point: FaultPointName, command: readonly string[] = args) => endsAt(point, 1, command),
     args,
     async ends() {
       const { code, stdout, stderr } = await runAgent(args);

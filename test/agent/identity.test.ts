@@ -38,13 +38,15 @@ test('ids and refs follow from key, device, capture and what is said of it alone
     verdictId(KEY, DEVICE, { ...base, size: 1235 }, said),
     verdictId(KEY, DEVICE, { ...base, modifiedNanoseconds: base.modifiedNanoseconds + 1n }, said),
     verdictId(KEY, DEVICE, { ...base, kind: 'unreadable' }, said),
+    verdictId(KEY, DEVICE, { ...base, frame: 2 }, said),
+    verdictId(KEY, DEVICE, { ...base, frame: 3 }, said),
     verdictId(KEY, DEVICE, base, { ...said, revision: 2 }),
     verdictId(KEY, DEVICE, base, { ...said, verdict: 'pass', reason: null }),
     verdictId(KEY, DEVICE, base, { ...said, reason: 'below-threshold' }),
     verdictId(KEY, DEVICE, base, { ...said, score: 0.1 + Number.EPSILON }),
     verdictId(KEY, DEVICE, base, { ...said, model: 'b' }),
   ];
-  assert.equal(new Set([id, ...others]).size, 12);
+  assert.equal(new Set([id, ...others]).size, 14);
   assert.match(imageRef(KEY, 'a/b.png'), /^[0-9a-f]{32}$/);
   assert.notEqual(imageRef(KEY, 'a/b.png'), imageRef(KEY, 'a/c.png'));
 });

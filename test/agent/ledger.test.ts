@@ -270,7 +270,7 @@ test('a ledger of a newer agent or of another program is refused', async (t) => 
     database.close();
   };
   const newer = `PRAGMA application_id = ${0x504c4d42}; PRAGMA user_version = 99; CREATE TABLE a (b)`;
-  await refused(sql(newer), /schema version 99, this agent knows up to 2: .*newer agent/);
+  await refused(sql(newer), /schema version 99, this agent knows up to 3: .*newer agent/);
   await refused(sql('CREATE TABLE photos (id)'), /no ledger of this agent/);
 });
 

@@ -143,7 +143,7 @@ test('what an agent did is told by path, ref, id, number, verdict, time and deli
   await drop(watch, 'unseen.jpg', (file) => writeCapture(file, 'smooth', 3));
   const unseen = await verify();
   assert.equal(unseen.code, 1);
-  assert.match(unseen.stdout, /failed folder: 1 of 4 files have no verdict yet: unseen\.jpg\./);
+  assert.match(unseen.stdout, /failed folder: 1 of 4 files lack a verdict: unseen\.jpg\./);
 });
 
 test('while an agent keeps the ledger it can be read; what is wrong with one is told', async (t) => {

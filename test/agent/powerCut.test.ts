@@ -89,6 +89,7 @@ test('cut when the broker has just taken a verdict: the agent that starts again 
       '--disable-warning=ExperimentalWarning',
       path.join(import.meta.dirname, 'faultingAgent.ts'),
       'taken',
+      '1',
       ...args(path.join(disk.root, 'state')),
     ],
     { stdio: 'ignore', env: { ...process.env, ...disk.environment } },

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import sharp from 'sharp';
 import { BundleError } from '../../agent/inspect/bundleError.ts';
+import type { Unscored } from '../../agent/inspect/inspection.ts';
 import { scorerProcesses } from '../../agent/scorers/count.ts';
 import { openPool, type Pool, type PoolOptions } from '../../agent/scorers/pool.ts';
 import { makeTestBundle } from '../support/bundle.ts';
@@ -148,6 +149,12 @@ test('a file that takes too long to decode, or too much memory, is given up with
   assert.equal(next.outcome, 'scored');
   assert.equal(pool.restarts, 1);
   assert.match(lines.join(''), /"reason":"decoding-timeout"/);
+
+  const frame = pool.inspect(small, 3);
+  await stopBusy(pool);
+  const { outcome, frames, message } = (await frame) as Unscored;
+  assert.deepEqual([outcome, frames], ['unscorable', null], 'behind it none of its file is inspected');
+  assert.match(message, /limits\.decoding allows\. The frames after this one are not judged\.$/);
 
   const { pool: poor } = await open(t, { memory: 2 ** 20 });
   const big = poor.inspect(large);

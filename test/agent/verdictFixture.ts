@@ -24,7 +24,14 @@ export function verdictOn(of: Capture, padding = 0): (place: Place) => Verdict {
     supersedes,
     site: 'site',
     device: DEVICE,
-    image: { ref: imageRef(KEY, of.name), bytes: of.size, width: 64, height: 48, format: 'png' },
+    image: {
+      ref: imageRef(KEY, of.name),
+      bytes: of.size,
+      width: 64,
+      height: 48,
+      format: 'png',
+      ...(of.frame !== undefined && { frame: of.frame }),
+    },
     ...said,
     p: 0.5,
     threshold: { value: 0.5, lower: null, rule: 'conformal', revision: 1 },
@@ -36,12 +43,13 @@ export function verdictOn(of: Capture, padding = 0): (place: Place) => Verdict {
   });
 }
 
-/** Records one verdict; null: the capture is recorded already. */
+/** Records one verdict on a file that holds `frames` captures; null: the capture is recorded already. */
 export function recordOne(
   ledger: Pick<LedgerRecords, 'record'>,
   of: Capture,
   contentSha256: string | null,
   makeVerdict: (place: Place) => Verdict,
+  frames: number | null = 1,
 ): Verdict | null {
-  return ledger.record([{ capture: of, contentSha256, makeVerdict }])[0] ?? null;
+  return ledger.record([{ capture: of, contentSha256, makeVerdict, frames }])[0] ?? null;
 }

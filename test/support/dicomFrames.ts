@@ -1,5 +1,7 @@
-/** Frames encoded by the native codecs, to be put into drawn DICOM files. */
+/** Frames of drawn DICOM files: several in one, or encoded by the native codecs. */
 import dcmjsCodecs from 'dcmjs-codecs';
+import { writeDicom } from './dicom.ts';
+import { noisyPixels, smoothPixels } from './images.ts';
 
 const { NativeCodecs, Context } = dcmjsCodecs;
 
@@ -31,4 +33,11 @@ export async function encodeFrame(encoder: Encoder, raw: Raw): Promise<Uint8Arra
     decodedBuffer: raw.bytes,
   });
   return NativeCodecs[encoder](context, { lossy: false }).getEncodedBuffer()!;
+}
+
+/** A colour DICOM file of `size` x `size` with a frame for each of `kinds`, as the test bundle passes or calls them. */
+export function drawFrames(kinds: readonly ('smooth' | 'noisy')[], size = 32): Buffer {
+  const frames = kinds.map((kind, seed) => (kind === 'smooth' ? smoothPixels : noisyPixels)(size, seed));
+  const colour = { samples: 3, photometric: 'RGB', planar: 0, frames: kinds.length };
+  return writeDicom({ width: size, height: size, pixels: Buffer.concat(frames), ...colour });
 }

@@ -1,4 +1,4 @@
-/** The bytes of one frame of pixel data (PS3.5 A.4, annex A): native, or in fragments. */
+/** Where the frames of the pixel data lie (PS3.5 A.4, annex A): native, or in fragments. */
 import type { DicomHeader } from './header.ts';
 import { corrupt, truncated } from './refuse.ts';
 
@@ -15,11 +15,15 @@ export function frameBytes(
   return Math.ceil((width * height * (halved ? 2 : samples) * bitsAllocated) / 8);
 }
 
+/** The bytes of a frame, from 0. */
+export type FrameAt = (frame: number) => Uint8Array;
+
 /**
- * Native pixels of a frame. Frames of one bit a sample follow each other without padding: they begin at
+ * Native pixels of each frame. Frames of one bit a sample follow each other without padding: they begin at
  * `frame * width * height` bits, and are given from the byte that holds the first.
+ * @throws UnscorableError when the pixels of any frame are not there.
  */
-export function nativeFrame(content: Uint8Array, header: DicomHeader, frame: number): Uint8Array {
+export function nativeFrames(content: Uint8Array, header: DicomHeader): FrameAt {
   const { pixelsAt, pixelBytes, frames, bitsAllocated, width, height } = header;
   const bits = bitsAllocated === 1 ? width * height : 8 * frameBytes(header);
   const all = Math.ceil((frames * bits) / 8);
@@ -28,30 +32,54 @@ export function nativeFrame(content: Uint8Array, header: DicomHeader, frame: num
     throw truncated(`${present} of ${pixelBytes} bytes of pixels are there`);
   }
   if (pixelBytes! < all) throw corrupt(`its frames need ${all} bytes of pixels, and it has ${pixelBytes}`);
-  const from = Math.floor((frame * bits) / 8);
-  return content.subarray(pixelsAt + from, pixelsAt + Math.ceil(((frame + 1) * bits) / 8));
+  return (frame) =>
+    content.subarray(
+      pixelsAt + Math.floor((frame * bits) / 8),
+      pixelsAt + Math.ceil(((frame + 1) * bits) / 8),
+    );
 }
 
-/** The encoded stream of a frame, its fragments joined. */
-export function encodedFrame(content: Uint8Array, header: DicomHeader, frame: number): Uint8Array {
+/**
+ * The encoded stream of each frame, its fragments joined.
+ * @throws UnscorableError when the fragments are not those of so many frames.
+ */
+export function encodedFrames(content: Uint8Array, header: DicomHeader): FrameAt {
   const { offsets, fragments, start } = readFragments(content, header.pixelsAt);
   const { frames, codec } = header;
-  if (frames === 1) return join(fragments);
-  if (fragments.length === frames) return fragments[frame]!;
-  if (offsets.length === frames) {
-    const [from, to] = [offsets[frame]!, offsets[frame + 1] ?? Number.POSITIVE_INFINITY];
-    const own = fragments.filter((f) => {
-      const at = f.byteOffset - content.byteOffset - 8 - start;
-      return at >= from && at < to;
-    });
-    if (own.length > 0) return join(own);
+  const places = fragments.map((fragment) => fragment.byteOffset - content.byteOffset - 8 - start);
+  const grouped =
+    frames === 1
+      ? [fragments]
+      : fragments.length === frames
+        ? fragments.map((fragment) => [fragment])
+        : (byTable(fragments, places, offsets, frames) ?? byEndOfImage(fragments, frames, codec));
+  return (frame) => join(grouped[frame]!);
+}
+
+/** By the table of offsets; null where it is none of all frames. */
+function byTable(
+  fragments: readonly Uint8Array[],
+  places: readonly number[],
+  offsets: readonly number[],
+  frames: number,
+): Uint8Array[][] | null {
+  if (offsets.length !== frames) return null;
+  const grouped: Uint8Array[][] = offsets.map(() => []);
+  let frame = 0;
+  for (const [i, fragment] of fragments.entries()) {
+    while (frame + 1 < frames && places[i]! >= offsets[frame + 1]!) frame++;
+    grouped[frame]!.push(fragment);
   }
-  if (codec === 'rle') throw corrupt(`${frames} frames, but ${fragments.length} fragments without a table`);
-  return join(byEndOfImage(fragments, frames)[frame]!);
+  return grouped.every((own) => own.length > 0) ? grouped : null;
 }
 
 /** Without a table, a frame ends with the fragment that ends in an end-of-image marker; JPEG and JPEG 2000 alike. */
-function byEndOfImage(fragments: readonly Uint8Array[], frames: number): Uint8Array[][] {
+function byEndOfImage(
+  fragments: readonly Uint8Array[],
+  frames: number,
+  codec: DicomHeader['codec'],
+): Uint8Array[][] {
+  if (codec === 'rle') throw corrupt(`${frames} frames, but ${fragments.length} fragments without a table`);
   const grouped: Uint8Array[][] = [[]];
   for (const fragment of fragments) {
     grouped.at(-1)!.push(fragment);
