@@ -205,6 +205,7 @@ test('after a change of the bundle each frame is judged again on request', async
     typeof makeTestBundle
   >[1];
   const newer = (await makeTestBundle(path.join(at, 'newer'), change)).path;
+  await run('--bundle', newer);
   assert.match(
     await again('rescore', '--bundle', newer, '--since', '1h'),
     /^5 captures will be judged again/,
