@@ -33,7 +33,11 @@ model.json, folder or zip -> layers model or graph model
 const FORMS = `A model is converted as it is in inference: dropout and noise do nothing, \`RandomWidth\` passes images on, a stateful
 recurrent layer begins each call with zeros, \`CategoryEncoding\` leaves numbers that are out of range uncounted. Classes
 of your own convert once they are registered. Models saved by Keras 3 are read too, though TensorFlow.js itself refuses them.
-Settings that TensorFlow.js is known to pass over, and the hard sigmoid of Keras 3, are refused by the name of the layer.`;
+Settings that TensorFlow.js is known to pass over, and the hard sigmoid of Keras 3, are refused by the name of the layer.
+
+Where TensorFlow.js 4.22 does something else than Keras, or fails, a file does what Keras does (and \`--check\` compares with that):
+a mask or a first state is not handed on to layers that were given none, volumes are normalized, a 3-D convolution whose stride
+is longer than its window begins at the first voxel, and layers may follow \`Resizing\`.`;
 
 const CONTROL = `A condition or loop that is known while recording is followed. Of an unknown one in the form of TensorFlow 2 both branches
 are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). An unknown one in the
