@@ -17,7 +17,8 @@ export const parity: Bench = {
   title:
     "exported graphs against TensorFlow.js, Keras Applications, the ONNX checker, and PyTorch's own export",
   parts: Object.keys(PARTS),
-  counts: { models: 300, networks: 71 },
+  counts: { models: 300 },
+  choices: { networks: 'value', peer: 'flag' },
   run,
 };
 

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { serialization } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
+import { REWRITES } from './keras_layers.ts';
 import { UNSUPPORTED_OPERATIONS } from './kernels/unsupported.ts';
 
 const HEAD = `# Converting TensorFlow.js models
@@ -46,12 +47,14 @@ form of TensorFlow 1 (\`Switch\`, \`Merge\`) is refused.`;
 export function converterPage(): string {
   const refused = new Set(UNSUPPORTED_OPERATIONS.flatMap(({ operations }) => operations));
   const operations = converterOperations().filter((name) => !refused.has(name));
+  const classes = layerClasses();
+  const lacking = Object.keys(REWRITES).filter((name) => !classes.includes(name));
   const rows = UNSUPPORTED_OPERATIONS.map(
     ({ operations, reason, instead }) => `| ${code(operations)} | ${reason} | ${instead} |`,
   );
   return [
     HEAD,
-    `## Layers\n\nAll of them:\n${code(layerClasses())}.\n\n${FORMS}\n`,
+    `## Layers\n\nAll of them:\n${code(classes)}.\n\nOf Keras, which TensorFlow.js itself cannot read:\n${code(lacking)}, and \`Conv2D\` in groups.\n\n${FORMS}\n`,
     `## Operations of graph models\n\n${code(operations)}.\n\n${CONTROL}\n`,
     `## Operations that do not convert\n\n| operations | why | instead |\n| --- | --- | --- |\n${rows.join('\n')}\n`,
   ].join('\n');

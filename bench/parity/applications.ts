@@ -9,6 +9,8 @@ import { pythonEnvironment } from '../python/environment.ts';
 import { median } from '../table.ts';
 
 const BOUND = 1e-4;
+/** What tf2onnx may take for one network; at 90 million parameters it asks for more than 11 GB. */
+const PEER = { seconds: 240, gigabytes: 8 } as const;
 const SCRIPT = fileURLToPath(new URL('../keras/applications.py', import.meta.url));
 
 /** What applications.py prints of a network. */
@@ -19,81 +21,90 @@ interface Written {
   readonly parameters: number;
   /** Largest difference of the two predictions, of the largest of them. */
   readonly variation: number;
-  readonly tf2onnx: { readonly seconds: number } | { readonly problem: string };
 }
 
 /** How one converter did with one network: largest relative difference of its predictions, and how long it took. */
 type Outcome = { readonly difference: number; readonly seconds: number } | { readonly problem: string };
 
-interface Result extends Omit<Written, 'tf2onnx'> {
+interface Result extends Written {
   readonly name: string;
   readonly ours: Outcome;
-  readonly tf2onnx: Outcome;
+  readonly tf2onnx?: Outcome;
 }
 
 /** One network after another; its files are deleted before the next. */
 export async function compareApplications(context: BenchContext): Promise<Table> {
   const python = await pythonEnvironment(context, 'keras');
-  const names = JSON.parse(await runCommand(python, ['-B', SCRIPT])) as string[];
+  const known = JSON.parse(await runCommand(python, ['-B', SCRIPT])) as string[];
+  const chosen = context.choices.networks?.split(',') ?? known;
+  const strange = chosen.find((name) => !known.includes(name));
+  if (strange !== undefined)
+    throw new Error(`Keras Applications have no ${strange}; they have ${known.join(', ')}`);
+  const withPeer = context.choices.peer !== undefined;
   const results: Result[] = [];
   const unwritten: string[] = [];
-  for (const name of spread(names, context.counts.networks!)) {
-    context.report(`${name}\n`);
+  for (const name of chosen) {
+    context.report(`${name}: `);
     const folder = await mkdtemp(join(context.cache, 'applications-'));
     try {
-      results.push(await compareNetwork(name, python, folder));
+      const result = await compareNetwork(name, python, folder, withPeer);
+      context.report(
+        `${[result.ours, result.tf2onnx].flatMap((each) => (each ? cells(each) : [])).join(' ')}\n`,
+      );
+      results.push(result);
     } catch (error) {
-      unwritten.push(`${name}: ${firstLine(error)}`);
+      context.report('not written\n');
+      unwritten.push(`${name}: ${complaint(error)}`);
     } finally {
       await rm(folder, { recursive: true });
     }
   }
-  return agreement(results, unwritten, names.length);
-}
-
-/** `count` of the names, evenly over the whole list. */
-function spread(names: readonly string[], count: number): readonly string[] {
-  if (count >= names.length) return names;
-  return Array.from({ length: count }, (_, i) => names[Math.floor((i * names.length) / count)]!);
+  return agreement(results, unwritten, known.length);
 }
 
 /** @throws Error when Keras cannot write the network, as when the memory does not suffice. */
-async function compareNetwork(name: string, python: string, folder: string): Promise<Result> {
-  const { tf2onnx, ...written } = JSON.parse(
-    await runCommand(python, ['-B', SCRIPT, name, folder]),
-  ) as Written;
-  const [images, expected] = [
-    await readFloats(join(folder, 'image.bin')),
-    await readFloats(join(folder, 'prediction.bin')),
-  ];
-  const dims = [images.length / written.shape.reduce((a, b) => a * b, 1), ...written.shape];
+async function compareNetwork(
+  name: string,
+  python: string,
+  folder: string,
+  withPeer: boolean,
+): Promise<Result> {
+  const written = JSON.parse(await runCommand(python, ['-B', SCRIPT, name, folder])) as Written;
+  const [images, expected] = await Promise.all(
+    ['image', 'prediction'].map((file) => readFloats(join(folder, `${file}.bin`))),
+  );
+  const dims = [images!.length / written.shape.reduce((a, b) => a * b, 1), ...written.shape];
   const differenceOf = async (file: string) =>
-    relativeDifference(await runOnnx(join(folder, file), images, dims), expected);
-  const begin = performance.now();
+    relativeDifference(await runOnnx(join(folder, file), images!, dims), expected!);
   const ours = await outcome(async () => {
+    const begin = performance.now();
     await convertByCommand(folder, join(folder, 'ours.onnx'));
     const seconds = (performance.now() - begin) / 1000;
     return { difference: await differenceOf('ours.onnx'), seconds };
   });
-  const peer =
-    'problem' in tf2onnx
-      ? tf2onnx
-      : await outcome(async () => ({ ...tf2onnx, difference: await differenceOf('tf2onnx.onnx') }));
-  return { name, ...written, ours, tf2onnx: peer };
+  if (!withPeer) return { name, ...written, ours };
+  const tf2onnx = await outcome(async () => {
+    const signal = AbortSignal.timeout(1000 * PEER.seconds);
+    const args = ['-B', SCRIPT, name, folder, String(PEER.gigabytes * 1e9)];
+    const seconds = Number(await runCommand(python, args, { signal }));
+    return { difference: await differenceOf('tf2onnx.onnx'), seconds };
+  });
+  return { name, ...written, ours, tf2onnx };
 }
 
 async function outcome(action: () => Promise<Outcome>): Promise<Outcome> {
   try {
     return await action();
   } catch (error) {
-    return { problem: firstLine(error) };
+    const late = (error as Error).name === 'AbortError';
+    return { problem: late ? `not done in ${PEER.seconds} s` : complaint(error) };
   }
 }
 
-/** What a program wrote to standard error, without where. */
-function firstLine(error: unknown): string {
-  const [first, second] = (error as Error).message.split('\n');
-  return (second ?? first)!.trim().slice(0, 300);
+/** Of what a program wrote to standard error: the line of the converter, or the last one of Python. */
+function complaint(error: unknown): string {
+  const lines = (error as Error).message.split('\n').map((line) => line.trim());
+  return (lines.find((line) => line.startsWith('convert: ')) ?? lines.at(-1)!).slice(0, 300);
 }
 
 /** Relative to the value or to 1 % of the largest; infinite where a value is not a number. */
@@ -109,60 +120,56 @@ function relativeDifference(got: Float32Array, expected: Float32Array): number {
 }
 
 function agreement(results: readonly Result[], unwritten: readonly string[], known: number): Table {
-  const agrees = (outcome: Outcome) => 'difference' in outcome && outcome.difference <= BOUND;
-  const cells = (outcome: Outcome) =>
-    'problem' in outcome ? ['FAILED', ''] : [outcome.difference, outcome.seconds.toFixed(1)];
-  const summary = (who: string, outcomes: readonly Outcome[]) => {
-    const done = outcomes.filter((outcome) => 'difference' in outcome);
-    const worst = done.reduce((most, { difference }) => Math.max(most, difference), 0);
-    const seconds = done.length === 0 ? 'none' : median(done.map((o) => o.seconds)).toFixed(1);
-    return `${who}: ${outcomes.filter(agrees).length} of ${outcomes.length} within ${BOUND}, worst ${worst.toExponential(1)}, median ${seconds} s.`;
-  };
+  const ours = results.map(({ name, ours }) => [name, ours] as const);
+  const peer = results.flatMap(({ name, tf2onnx }) => (tf2onnx ? [[name, tf2onnx] as const] : []));
+  const columns = ['network', 'layers', 'parameters', 'varies by', 'difference', 'seconds'];
   return {
     title: 'Keras Applications with random weights: differences from the predictions of Keras',
-    columns: ['network', 'layers', 'parameters', 'difference', 'seconds', 'tf2onnx', 'seconds', 'varies by'],
-    rows: results.map(({ name, layers, parameters, ours, tf2onnx, variation }) => [
-      name,
-      layers,
-      parameters,
+    columns: peer.length > 0 ? [...columns, 'tf2onnx', 'seconds'] : columns,
+    rows: results.map(({ name, layers, parameters, variation, ours, tf2onnx }) => [
+      ...[name, layers, parameters, variation],
       ...cells(ours),
-      ...cells(tf2onnx),
-      variation,
+      ...(tf2onnx ? cells(tf2onnx) : []),
     ]),
     notes: [
-      summary(
-        'convert',
-        results.map(({ ours }) => ours),
-      ),
-      summary(
-        'tf2onnx',
-        results.map(({ tf2onnx }) => tf2onnx),
-      ),
+      ...summary('convert', ours),
+      ...(peer.length > 0
+        ? summary('tf2onnx', peer)
+        : ['With --peer tf2onnx converts the same networks beside it.']),
       `${results.length} of the ${known} networks of Keras Applications.`,
       ...unwritten.map((problem) => `Keras could not write ${problem}`),
-      ...reasons(
-        'convert',
-        results.map(({ name, ours }) => [name, ours]),
-      ),
-      ...reasons(
-        'tf2onnx',
-        results.map(({ name, tf2onnx }) => [name, tf2onnx]),
-      ),
       'Differences: of two synthetic images, relative to the value or to 1 % of the largest, whichever is larger; onnxruntime against Keras 2 in Python.',
-      'convert reads the layers-model that bench/keras/tfjs_format.py writes, its seconds are those of the whole command; tf2onnx takes the model in memory.',
+      'convert reads the layers model that bench/keras/tfjs_format.py writes; its seconds are those of the whole command.',
+      ...(peer.length > 0
+        ? [`tf2onnx takes the model in memory; it may take ${PEER.gigabytes} GB and ${PEER.seconds} s.`]
+        : []),
       'varies by: largest difference of the two predictions, of the largest; one of 0 would agree with anything.',
     ],
     failed: unwritten.length > 0 || !results.every(({ ours }) => agrees(ours)),
   };
 }
 
-/** Each reason once, with the networks that fail by it. */
-function reasons(who: string, outcomes: ReadonlyArray<readonly [name: string, Outcome]>): string[] {
-  const byReason = Map.groupBy(
+function agrees(outcome: Outcome): boolean {
+  return 'difference' in outcome && outcome.difference <= BOUND;
+}
+
+function cells(outcome: Outcome): (string | number)[] {
+  return 'problem' in outcome ? ['FAILED', ''] : [outcome.difference, outcome.seconds.toFixed(1)];
+}
+
+/** How many agree, and each reason why others failed once, with the networks that it befell. */
+function summary(who: string, outcomes: ReadonlyArray<readonly [name: string, Outcome]>): string[] {
+  const done = outcomes.flatMap(([, outcome]) => ('difference' in outcome ? [outcome] : []));
+  const worst = done.reduce((most, { difference }) => Math.max(most, difference), 0);
+  const seconds = done.length === 0 ? 'none' : median(done.map((each) => each.seconds)).toFixed(1);
+  const failed = Map.groupBy(
     outcomes.flatMap(([name, outcome]) => ('problem' in outcome ? [{ name, problem: outcome.problem }] : [])),
     ({ problem }) => problem,
   );
-  return [...byReason].map(
-    ([problem, some]) => `${who} FAILED: ${problem} (${some.map(({ name }) => name).join(', ')})`,
-  );
+  return [
+    `${who}: ${done.filter(agrees).length} of ${outcomes.length} within ${BOUND}, worst ${worst.toExponential(1)}, median ${seconds} s.`,
+    ...[...failed].map(
+      ([problem, some]) => `${who} FAILED: ${some.map(({ name }) => name).join(', ')}: ${problem}`,
+    ),
+  ];
 }

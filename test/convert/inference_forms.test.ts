@@ -15,10 +15,9 @@ import {
 } from '@tensorflow/tfjs-layers';
 import { convertModel } from '../../convert/convert.ts';
 import { modelFiles } from '../../convert/files.ts';
-import { traceableModel } from '../../convert/model_conversion.ts';
 import { correctOutputShapes } from '../../convert/output_shapes.ts';
 import { trace } from '../../convert/trace.ts';
-import { compare } from '../../convert/verify.ts';
+import { assertComputes } from './support/computes.ts';
 import { seedWeights } from './support/models.ts';
 
 tf.env().set('PROD', true);
@@ -32,20 +31,6 @@ function built(inputs: SymbolicTensor | SymbolicTensor[], outputs: SymbolicTenso
   const made = model({ inputs, outputs });
   seedWeights(made, 1);
   return made;
-}
-
-/** The converted file, and the model as it is traced, against a definition of what it must compute. */
-async function assertComputes(
-  made: LayersModel,
-  definition: (...x: tf.Tensor[]) => tf.Tensor,
-): Promise<void> {
-  const { fn, inputs, outputNames } = traceableModel(made);
-  const file = trace(fn, inputs);
-  const defined = (...x: tf.Tensor[]) => ({ [outputNames[0]!]: definition(...x) });
-  for (const reference of [defined, fn]) {
-    const { relative } = await compare(reference, file, inputs, { range: [-1, 1] });
-    assert.ok(relative <= RELATIVE, `relative difference ${relative}`);
-  }
 }
 
 /** Of the same weights as the layer in the model. */
