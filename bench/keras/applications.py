@@ -42,6 +42,25 @@ def settle(model):
         model(pixels(model, seed=2), training=True)
 
 
+def in_double_precision(name, weights, images):
+    """The predictions, or None where Keras has a layer that knows single precision only."""
+    keras.backend.set_floatx("float64")
+    try:
+        model = network(name)
+        model.set_weights([weight.astype(np.float64) for weight in weights])
+        return model(images.astype(np.float64), training=False).numpy()
+    except tf.errors.InvalidArgumentError:
+        return None
+    finally:
+        keras.backend.set_floatx("float32")
+
+
+def relative_difference(got, expected):
+    """Relative to the value or to 1 % of the largest, whichever is larger."""
+    floor = 0.01 * np.abs(expected).max()
+    return float((np.abs(got - expected) / np.maximum(np.abs(expected), floor)).max())
+
+
 def write(name, folder):
     keras.utils.set_random_seed(1)
     model = network(name)
@@ -52,7 +71,9 @@ def write(name, folder):
     np.savez(folder / "weights.npz", *model.get_weights())
     for file, values in (("image", images), ("prediction", predictions)):
         (folder / f"{file}.bin").write_bytes(values.astype("<f4").tobytes())
+    exact = in_double_precision(name, model.get_weights(), images)
     return {
+        "rounding": None if exact is None else relative_difference(predictions, exact),
         "shape": model.input_shape[1:],
         "layers": len(model.layers),
         "parameters": model.count_params(),
