@@ -46,7 +46,8 @@ function graphProblems(
     for (const body of inner) problems.push(...graphProblems(body, types, nodeNames, domains));
     const given = input.map((each) => (each === '' ? undefined : types.get(each)));
     const to = Number(node.attribute.find(({ name }) => name === 'to')?.i ?? 0);
-    const { outputs, problem } = opType === 'Loop' ? loopTypes(inner[0]!, given) : typesOf(opType, given, to);
+    const { outputs, problem } =
+      constantTypes(node) ?? loopTypes(inner[0], given) ?? typesOf(opType, given, to);
     if (problem !== undefined) problems.push(`${name}: ${problem}`);
     output.forEach((each, i) => {
       define(each, outputs[i]);
@@ -60,11 +61,22 @@ function graphProblems(
   return [...problems, ...unusedParts(graph)];
 }
 
+interface Types {
+  readonly outputs: readonly number[];
+  readonly problem?: string;
+}
+
+/** Constants of foreign files stay nodes. */
+function constantTypes({ opType, attribute }: onnx.NodeProto): Types | undefined {
+  return opType === 'Constant' ? { outputs: [attribute[0]!.t!.dataType] } : undefined;
+}
+
 /** What a loop carries keeps its type from turn to turn. */
 function loopTypes(
-  body: onnx.GraphProto,
+  body: onnx.GraphProto | undefined,
   [, , ...first]: ReadonlyArray<number | undefined>,
-): { outputs: number[]; problem?: string } {
+): Types | undefined {
+  if (body === undefined) return undefined;
   const [turns, again, ...carried] = body.input.map(elementType) as number[];
   const left = body.output.slice(1).map(elementType) as number[];
   const fits =
