@@ -1,16 +1,16 @@
 /** Whether Keras models written in Python give the same scores after `convert` as they do in Python. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Residual } from '../config/residual.ts';
 import { modelFiles } from '../convert/files.ts';
 import { runCommand } from '../trainer/backend/command.ts';
 import { makeResidual, meanOfEach } from '../trainer/losses/residual.ts';
 import type { Bench, BenchContext, Table } from './bench.ts';
+import { convertByCommand, readFloats, runOnnx } from './keras/converted.ts';
 import { pythonEnvironment } from './python/environment.ts';
 
 export const keras: Bench = {
@@ -71,11 +71,7 @@ async function differences({ shape, residual }: Trained, folder: string) {
   );
   const dims = [scores!.length, ...shape];
   const model = join(folder, 'model.onnx');
-  await runCommand(fileURLToPath(new URL('../convert/bin/convert', import.meta.url)), [
-    join(folder, 'model.json'),
-    '--out',
-    model,
-  ]);
+  await convertByCommand(folder, model);
   const converted = await runOnnx(model, image!, dims);
   const some = [IMAGES_IN_TFJS, ...shape];
   const inTfjs = await runTfjs(folder, image!.subarray(0, tf.util.sizeFromShape(some)), some);
@@ -84,16 +80,6 @@ async function differences({ shape, residual }: Trained, folder: string) {
     reconstruction: largest(absolute)(converted, reconstruction!),
     tfjs: largest(absolute)(inTfjs, reconstruction!.subarray(0, inTfjs.length)),
   };
-}
-
-async function runOnnx(model: string, image: Float32Array, dims: readonly number[]): Promise<Float32Array> {
-  const session = await InferenceSession.create(model, { logSeverityLevel: 3 });
-  try {
-    const results = await session.run({ [session.inputNames[0]!]: new Tensor('float32', image, dims) });
-    return results[session.outputNames[0]!]!.data as Float32Array;
-  } finally {
-    await session.release();
-  }
 }
 
 /** The saved model as TensorFlow.js itself loads and computes it. */
@@ -112,10 +98,6 @@ function scoresOf(residual: Residual, image: Float32Array, reconstruction: Float
     const difference = makeResidual(residual, null)(tf.tensor(image, dims), tf.tensor(reconstruction, dims));
     return meanOfEach(difference).dataSync<'float32'>();
   });
-}
-
-async function readFloats(path: string): Promise<Float32Array> {
-  return new Float32Array(new Uint8Array(await readFile(path)).buffer);
 }
 
 const absolute = (got: number, expected: number) => Math.abs(got - expected);

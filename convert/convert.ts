@@ -1,7 +1,9 @@
 /** A saved TensorFlow.js model as an ONNX file: what the command does, for programs. */
-import { loadLayersModel } from '@tensorflow/tfjs-layers';
+import type { io } from '@tensorflow/tfjs-core';
+import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
 import { traceableGraph } from './graph_model.ts';
 import { traceableModel } from './model_conversion.ts';
+import { correctOutputShapes } from './output_shapes.ts';
 import { readModel } from './source.ts';
 import { type AsyncTracedFunction, type InputSpec, type TraceOptions, traceAsync } from './trace.ts';
 import { type CompareOptions, type Comparison, compare } from './verify.ts';
@@ -40,10 +42,7 @@ export async function convertModel(path: string, options: ConvertOptions = {}): 
   const model =
     format === 'graph-model'
       ? await traceableGraph(artifacts, options).catch((cause) => cannotLoad(file, cause))
-      : traceableModel(
-          await loadLayersModel({ load: async () => artifacts }).catch((cause) => cannotLoad(file, cause)),
-          options,
-        );
+      : traceableModel(await loadLayers(artifacts).catch((cause) => cannotLoad(file, cause)), options);
   try {
     const inputs = model.inputs.map(({ name, shape, ...rest }) => ({
       ...rest,
@@ -64,6 +63,15 @@ export async function convertModel(path: string, options: ConvertOptions = {}): 
       : converted;
   } finally {
     model.dispose();
+  }
+}
+
+async function loadLayers(artifacts: io.ModelArtifacts): Promise<LayersModel> {
+  const undo = correctOutputShapes();
+  try {
+    return await loadLayersModel({ load: async () => artifacts });
+  } finally {
+    undo();
   }
 }
 

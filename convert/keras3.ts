@@ -3,11 +3,7 @@
  * (tensorflow/tfjs issue 8494: "An InputLayer should be passed either a `batchInputShape` or an `inputShape`").
  */
 import type { io } from '@tensorflow/tfjs-core';
-
-type Json = null | boolean | number | string | readonly Json[] | Fields;
-interface Fields {
-  readonly [key: string]: Json;
-}
+import { type Fields, fieldsOf, isFields, type Json, listOf } from './topology.ts';
 
 /** Models inside a model: TensorFlow.js counts their own construction as their first use, Keras 3 does not. */
 const MODELS: readonly (string | undefined)[] = ['Sequential', 'Functional', 'Model'];
@@ -134,15 +130,4 @@ function tensors(value: Json, classes: Classes): Json {
 function tensor(history: Json, classes: Classes): Json {
   const [layer, node, index] = listOf(history);
   return [layer!, Number(node) + (MODELS.includes(classes.get(String(layer))) ? 1 : 0), index!];
-}
-
-const isFields = (value: Json | undefined): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function fieldsOf(value: Json | undefined): Fields {
-  return isFields(value) ? value : {};
-}
-
-function listOf(value: Json | undefined): readonly Json[] {
-  return Array.isArray(value) ? value : [];
 }

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { serialization } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
+import { REWRITES } from './keras_layers.ts';
 import { UNSUPPORTED_OPERATIONS } from './kernels/unsupported.ts';
 
 const HEAD = `# Converting TensorFlow.js models
@@ -33,7 +34,11 @@ model.json, folder or zip -> layers model or graph model
 const FORMS = `A model is converted as it is in inference: dropout and noise do nothing, \`RandomWidth\` passes images on, a stateful
 recurrent layer begins each call with zeros, \`CategoryEncoding\` leaves numbers that are out of range uncounted. Classes
 of your own convert once they are registered. Models saved by Keras 3 are read too, though TensorFlow.js itself refuses them.
-Settings that TensorFlow.js is known to pass over, and the hard sigmoid of Keras 3, are refused by the name of the layer.`;
+Settings that TensorFlow.js is known to pass over, and the hard sigmoid of Keras 3, are refused by the name of the layer.
+
+Where TensorFlow.js 4.22 does something else than Keras, or fails, a file does what Keras does (and \`--check\` compares with that):
+a mask or a first state is not handed on to layers that were given none, volumes are normalized, a 3-D convolution whose stride
+is longer than its window begins at the first voxel, and layers may follow \`Resizing\`.`;
 
 const CONTROL = `A condition or loop that is known while recording is followed. Of an unknown one in the form of TensorFlow 2 both branches
 are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). An unknown one in the
@@ -42,12 +47,14 @@ form of TensorFlow 1 (\`Switch\`, \`Merge\`) is refused.`;
 export function converterPage(): string {
   const refused = new Set(UNSUPPORTED_OPERATIONS.flatMap(({ operations }) => operations));
   const operations = converterOperations().filter((name) => !refused.has(name));
+  const classes = layerClasses();
+  const lacking = Object.keys(REWRITES).filter((name) => !classes.includes(name));
   const rows = UNSUPPORTED_OPERATIONS.map(
     ({ operations, reason, instead }) => `| ${code(operations)} | ${reason} | ${instead} |`,
   );
   return [
     HEAD,
-    `## Layers\n\nAll of them:\n${code(layerClasses())}.\n\n${FORMS}\n`,
+    `## Layers\n\nAll of them:\n${code(classes)}.\n\nOf Keras, which TensorFlow.js itself cannot read:\n${code(lacking)}, and \`Conv2D\` in groups.\n\n${FORMS}\n`,
     `## Operations of graph models\n\n${code(operations)}.\n\n${CONTROL}\n`,
     `## Operations that do not convert\n\n| operations | why | instead |\n| --- | --- | --- |\n${rows.join('\n')}\n`,
   ].join('\n');

@@ -100,7 +100,7 @@ export function emitJob(
 }
 
 /** Whether a graph of these records needs the positions of pooled maxima. */
-function wantsPoolIndices(job: Job): boolean {
+export function wantsPoolIndices(job: Job): boolean {
   return job.records.some((r) => r.kernel === 'MaxPoolGrad');
 }
 

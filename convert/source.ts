@@ -4,6 +4,7 @@ import { dirname, join, posix, resolve, sep } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 import { unzipSync } from 'fflate';
 import { refuseIgnoredSettings } from './ignored_settings.ts';
+import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
 
 export const TOPOLOGY = 'model.json';
@@ -29,8 +30,9 @@ export async function readModel(path: string): Promise<SavedModel> {
   });
   if (format === 'graph-model') return { file: source.file, format, artifacts };
   try {
-    refuseIgnoredSettings(artifacts.modelTopology);
-    return { file: source.file, format, artifacts: asKeras2(artifacts) };
+    const known = inKnownLayers(asKeras2(artifacts));
+    refuseIgnoredSettings(known.modelTopology);
+    return { file: source.file, format, artifacts: known };
   } catch (cause) {
     throw new Error(`cannot load ${source.file}: ${(cause as Error).message}`, { cause });
   }

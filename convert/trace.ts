@@ -3,7 +3,7 @@ import { type Narrow, type Ramp, ramp, repeated, repeatedConstants } from './bro
 import { mergeTraces } from './dynamic.ts';
 import { Graph, ONNX_TYPE, type OnnxType } from './graph.ts';
 import { serializeModel } from './model.ts';
-import { emitJob } from './plan.ts';
+import { emitJob, wantsPoolIndices } from './plan.ts';
 import { openRecording, type Recording, type RecordingOptions } from './recording.ts';
 import { type Shape, uniformValue } from './shapes.ts';
 import type { Entry } from './storage.ts';
@@ -135,7 +135,7 @@ function buildGraph(
   const reserved = [...specs.map((s) => s.name), ...outputs.map((o) => o.name)];
   if (new Set(reserved).size !== reserved.length)
     throw new Error(`inputs and outputs need different names, got ${reserved.join(', ')}`);
-  const g = new Graph({ portable: true, poolIndices: false, reserved });
+  const g = new Graph({ portable: true, poolIndices: wantsPoolIndices(job), reserved });
   const inputs = new Map(specs.map((spec) => [spec.name, inputName(g, spec, batch)]));
   const leaf = (entry: Entry): Partial<Value> => {
     if (entry.placeholder !== undefined) return { plain: inputs.get(entry.placeholder)! };

@@ -1,4 +1,4 @@
-"""ONNX's own checker, with shape inference: check.py <file>... prints JSON: for each file what is wrong, or null."""
+"""ONNX's own checker, with shape inference, of the files named on standard input, one a line; prints JSON: for each file what is wrong, or null."""
 
 import json
 import sys
@@ -14,4 +14,4 @@ def problem(path):
     return None
 
 
-print(json.dumps({path: problem(path) for path in sys.argv[1:]}))
+print(json.dumps({path: problem(path) for path in sys.stdin.read().split("\n")}))

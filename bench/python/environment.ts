@@ -16,7 +16,12 @@ const ENVIRONMENTS = {
   keras: {
     folder: 'python-keras',
     requirements: 'requirements-keras.txt',
-    size: 'TensorFlow (about 0.7 GB to download, 2.2 GB on disk)',
+    size: 'TensorFlow and tf2onnx (about 0.7 GB to download, 2.3 GB on disk)',
+  },
+  onnx: {
+    folder: 'python-onnx',
+    requirements: 'requirements-onnx.txt',
+    size: 'the ONNX checker (about 0.1 GB on disk)',
   },
   anomalib: {
     folder: 'python-anomalib',

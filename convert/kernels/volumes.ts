@@ -65,13 +65,15 @@ function convolution(kernel: string, x: Shape, filter: Shape, attrs: VolumeAttrs
   requireChannelsLast(kernel, attrs);
   const { strides, dilations = 1, pad } = attrs;
   // TensorFlow.js types `pad` without numbers here; its own operation refuses them.
-  return backend_util.computeConv3DInfo(
+  const c = backend_util.computeConv3DInfo(
     [...x] as Rank5,
     [...filter] as Rank5,
     strides,
     dilations,
     pad as 'same',
   );
+  refuseNegativeBorder(kernel, c);
+  return c;
 }
 
 function pooling(kernel: string, { shape }: TensorSpec, attrs: PoolAttrs): Geometry {
@@ -80,6 +82,7 @@ function pooling(kernel: string, { shape }: TensorSpec, attrs: PoolAttrs): Geome
   const c = backend_util.computePool3DInfo([...shape] as Rank5, filterSize, strides, 1, pad, dimRoundingMode);
   const window = [c.filterDepth, c.filterHeight, c.filterWidth];
   const [begin, end] = paddings(c);
+  refuseNegativeBorder(kernel, c);
   if (window.some((size, i) => Math.max(begin[i]!, end[i]!) >= size))
     throw new UnsupportedKernelError(
       kernel,
@@ -91,6 +94,19 @@ function pooling(kernel: string, { shape }: TensorSpec, attrs: PoolAttrs): Geome
   if (!sameShape(floored, [c.outDepth, c.outHeight, c.outWidth]))
     throw new UnsupportedKernelError(kernel, 'its size was not rounded down; use dimRoundingMode "floor"');
   return c;
+}
+
+/** Of a stride beyond the window. TensorFlow has no such border: there the windows begin at the first voxel. */
+function refuseNegativeBorder(kernel: string, c: Geometry): void {
+  if (
+    paddings(c)
+      .flat()
+      .some((border) => border < 0)
+  )
+    throw new UnsupportedKernelError(
+      kernel,
+      'its strides are longer than its window, and TensorFlow.js and TensorFlow do not agree on what padding "same" means then; use "valid", or tf.pad before it',
+    );
 }
 
 function requireChannelsLast(kernel: string, { dataFormat = 'NDHWC' }: VolumeAttrs): void {

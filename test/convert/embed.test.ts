@@ -9,8 +9,10 @@ import { embedOnnx } from '../../convert/embed.ts';
 import { loadSession } from '../../convert/session.ts';
 import { trace } from '../../convert/trace.ts';
 import { useOnnx } from './support/backends.ts';
+import { drawing } from './support/draw.ts';
 import { seedWeights } from './support/models.ts';
 import { assertClose, randomArray, seeded } from './support/numbers.ts';
+import { problemsOf } from './support/valid_graph.ts';
 
 await useOnnx();
 await tf.setBackend('cpu');
@@ -243,5 +245,79 @@ describe('an ONNX file in NCHW with a fixed batch and an old operator set', () =
     }, /does not run/);
     assert.throws(() => embedOnnx(new TextEncoder().encode('hello')), /not an ONNX file/);
     assert.throws(() => embedOnnx(oldModel()).at(['nothing'], SIZE), /nothing/);
+  });
+});
+
+describe('backbones and a graph of our own, merged into one', () => {
+  /** float32 [N, 8, 8, 3] -> one result of each of them. */
+  type Part = (x: tf.Tensor4D) => tf.Tensor;
+
+  const backbone = (bytes: Uint8Array): Part => {
+    const embedded = embedOnnx(bytes);
+    const compute = embedded.at([embedded.taps.at(-1)!], SIZE);
+    return (x) => compute(x)[0]!;
+  };
+  /** Layers drawn from a seed; names of weights and nodes are the same in each file. */
+  const drawnNet = (seed: number): layers.LayersModel => {
+    const d = drawing(seed);
+    const l = layers.layers;
+    const model = layers.sequential({
+      layers: [
+        l.conv2d({ inputShape: [8, 8, 3], filters: d.int(2, 5), kernelSize: d.int(1, 3), padding: 'same' }),
+        d.pick([l.batchNormalization({}), l.leakyReLU({}), l.maxPooling2d({ poolSize: 2 })]),
+        l.conv2d({
+          filters: d.int(2, 5),
+          kernelSize: 2,
+          padding: 'same',
+          activation: d.pick(['relu', 'tanh']),
+        }),
+      ],
+    });
+    seedWeights(model, seed);
+    return model;
+  };
+  const traced = (parts: Readonly<Record<string, Part>>): Uint8Array =>
+    trace(
+      (x) => Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, part(x as tf.Tensor4D)])),
+      [IMAGE],
+    );
+  const graphOf = (bytes: Uint8Array) => fromBinary(onnx.ModelProtoSchema, bytes);
+  const floats = (bytes: Uint8Array) =>
+    graphOf(bytes)
+      .graph!.initializer.filter(({ dataType }) => dataType === 1)
+      .reduce((sum, { rawData }) => sum + rawData.length, 0);
+
+  for (let seed = 1; seed <= 6; seed++)
+    test(`give what each gives alone, and their names are kept apart, ${seed}`, () => {
+      const own = drawnNet(seed + 100);
+      const parts: Record<string, Part> = {
+        first: backbone(traced({ y: (x) => drawnNet(seed).predict(x) as tf.Tensor })),
+        old: backbone(oldModel()), // of operator set 9, with the names of our own weights
+        second: backbone(traced({ y: (x) => drawnNet(seed + 50).predict(x) as tf.Tensor })),
+        own: (x) => own.predict(x) as tf.Tensor,
+      };
+      const merged = traced(parts);
+      assert.deepEqual(problemsOf(merged), []);
+      assert.deepEqual(
+        graphOf(merged).opsetImport.map(({ version }) => version),
+        [18n],
+      );
+      const values = randomArray(2 * 192, seeded(seed), 0, 1);
+      for (const [name, part] of Object.entries(parts)) {
+        const [got, alone] = [run(merged, name, values, 2), run(traced({ [name]: part }), name, values, 2)];
+        assert.deepEqual(got.dims, alone.dims);
+        assert.deepEqual([...(got.data as Float32Array)], [...(alone.data as Float32Array)], name);
+      }
+    });
+
+  test('hold the weights of one that is used twice once, and what is computed twice, too', () => {
+    const bytes = traced({ y: (x) => drawnNet(3).predict(x) as tf.Tensor });
+    const [part, again] = [backbone(bytes), backbone(bytes)];
+    const once = traced({ a: part });
+    const twice = traced({ a: part, b: (x) => again(tf.mul(x, 2) as tf.Tensor4D) });
+    assert.equal(floats(twice) - floats(once), 4, 'the number 2 alone is new');
+    const same = traced({ a: part, b: (x) => tf.neg(again(x)) });
+    assert.equal(graphOf(same).graph!.node.length, graphOf(once).graph!.node.length + 1);
+    assert.deepEqual(problemsOf(twice), []);
   });
 });

@@ -12,9 +12,7 @@ import { compare } from '../../convert/verify.ts';
 import { useOnnx } from './support/backends.ts';
 import { seedWeights, smallAutoencoder } from './support/models.ts';
 import { assertClose } from './support/numbers.ts';
-import { randomModel } from './support/random_models.ts';
 
-const MODELS = 20;
 const RELATIVE = 1e-4;
 
 await useOnnx();
@@ -22,21 +20,6 @@ await tf.setBackend('cpu'); // the reference; tracing must not need any other ba
 
 const decode = (bytes: Uint8Array) => fromBinary(onnx.ModelProtoSchema, bytes);
 const images = { name: 'image', shape: [null, 4, 4, 3] };
-
-describe('random models of the supported layers', () => {
-  for (let seed = 1; seed <= MODELS; seed++)
-    test(`model ${seed} agrees with TensorFlow.js at batch 1, 3 and 8`, async (t) => {
-      const model = randomModel(seed);
-      const { fn, inputs } = traceableModel(model);
-      t.diagnostic(model.layers.map((layer) => layer.getClassName()).join(' '));
-      const result = await compare(fn, trace(fn, inputs), inputs, { seed, range: [-1, 1] });
-      assert.ok(result.compared >= 12 * 4, `only ${result.compared} elements were compared`);
-      assert.ok(
-        result.relative <= RELATIVE,
-        `relative difference ${result.relative} at batch ${result.batch}`,
-      );
-    });
-});
 
 describe('the file', () => {
   test('is the same, byte for byte, for the same function and weights', () => {

@@ -4,6 +4,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
 import { trace } from '../../convert/trace.ts';
 import { compare } from '../../convert/verify.ts';
 import { cacheFolder } from '../../trainer/backend/find.ts';
@@ -216,6 +217,22 @@ test('what is no encoder is refused with what to do', async (t) => {
   );
   writeFileSync(join(folder, 'model.json'), '{}');
   await assert.rejects(open(t, folder, GREY), /no model\.json of TensorFlow\.js and no \.onnx file/);
+});
+
+test('a model that TensorFlow.js would compute wrongly is no encoder, and the message says why', async (t) => {
+  const model = tfl.sequential({
+    layers: [
+      tfl.layers.conv2d({ filters: 2, kernelSize: 3, inputShape: [16, 16, 3] }),
+      tfl.layers.reLU({ name: 'leaking' }),
+    ],
+  });
+  const folder = await writeLayersModel(temporaryFolder(t), model);
+  const file = join(folder, 'model.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"max_value"', '"negative_slope":0.2,"max_value"'));
+  await assert.rejects(open(t, folder, COLOUR), {
+    name: 'EncoderError',
+    message: /model\.json cannot be used as an encoder: .*layer leaking \(ReLU\) has negative_slope 0\.2/,
+  });
 });
 
 const MOBILENET = join(import.meta.dirname, '../../../shared/models/mobilenet-v1-1.0-224-tfjs');

@@ -1,8 +1,7 @@
 /** A TensorFlow.js graph model (converted from a SavedModel) as a network of taps. */
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
+import { readModel } from '../../convert/source.ts';
 import { traceShapes } from '../../convert/trace.ts';
 import { EncoderError } from './error.ts';
 import type { LoadedNetwork } from './layersModel.ts';
@@ -20,7 +19,8 @@ const FEATURES =
 
 /** @throws EncoderError when it has not one image input of three channels. */
 export async function loadGraphNetwork(path: string): Promise<LoadedNetwork> {
-  const { artifacts, nodes } = await readGraph(path);
+  const { artifacts } = await readModel(path);
+  const { node: nodes } = artifacts.modelTopology as { node: readonly { name: string; op: string }[] };
   const model = await loadGraphModel({ load: async () => artifacts });
   const shape = model.inputs[0]?.shape ?? [];
   const [, height, width, channels] = shape.map((size) => (size > 0 ? size : undefined));
@@ -62,22 +62,4 @@ function imageTaps(
     const [n, h, w, c] = shapes[name]!;
     return n === BATCH && h! > 1 && w! > 1 && c !== undefined;
   });
-}
-
-async function readGraph(
-  path: string,
-): Promise<{ artifacts: tf.io.ModelArtifacts; nodes: { name: string; op: string }[] }> {
-  const json = JSON.parse(await readFile(path, 'utf8')) as tf.io.ModelJSON;
-  const nodes = (json.modelTopology as { node?: { name: string; op: string }[] } | undefined)?.node;
-  if (!Array.isArray(nodes)) throw new EncoderError(`${path} holds no graph of TensorFlow.js.`);
-  const artifacts = await tf.io.getModelArtifactsForJSON(json, async (manifest) => {
-    const shards: ArrayBuffer[] = [];
-    for (const name of manifest.flatMap(({ paths }) => paths)) {
-      if (name !== basename(name))
-        throw new EncoderError(`${path} names weights outside its own folder: ${name}.`);
-      shards.push(new Uint8Array(await readFile(join(dirname(path), name))).buffer);
-    }
-    return [tf.io.getWeightSpecs(manifest), tf.io.concatenateArrayBuffers(shards)];
-  });
-  return { artifacts, nodes };
 }

@@ -63,8 +63,13 @@ async function loadPath(path: string, surroundings: InstallSurroundings): Promis
 
 async function loadFile(file: string): Promise<LoadedNetwork> {
   if (file.endsWith('.onnx')) return loadOnnxNetwork(file);
-  const { format } = JSON.parse(await readFile(file, 'utf8')) as { format?: string };
-  return format === 'graph-model' ? loadGraphNetwork(file) : loadLayersNetwork(file);
+  try {
+    const { format } = JSON.parse(await readFile(file, 'utf8')) as { format?: string };
+    return format === 'graph-model' ? await loadGraphNetwork(file) : await loadLayersNetwork(file);
+  } catch (cause) {
+    if (cause instanceof EncoderError) throw cause;
+    throw new EncoderError(`${file} cannot be used as an encoder: ${(cause as Error).message}.`, { cause });
+  }
 }
 
 /** Scaling: as stated beside the file, else as the file gives away, else -1 to 1. */

@@ -19,13 +19,19 @@ export interface Case {
   integers?: boolean;
 }
 
-/** Forward: the same formula in single precision. Gradients sum many such terms. */
-const FORWARD = { relative: 1e-4, absolute: 1e-5 };
-const GRADIENT = { relative: 1e-3, absolute: 2e-4 };
 const STEP = 0.5;
 
-/** Compares one case, forward and gradient, and proves that onnxruntime computed it. */
-export async function compareCase(c: Case, onnx: OnnxBackend, seed: number): Promise<void> {
+/**
+ * Compares one case, forward and gradient, and proves that onnxruntime computed it. `tolerance` is relative to the value,
+ * and to 0.1 for smaller ones.
+ */
+export async function compareCase(
+  c: Case,
+  onnx: OnnxBackend,
+  seed: number,
+  tolerance: number,
+): Promise<void> {
+  const within = { relative: tolerance, absolute: 0.1 * tolerance };
   const random = seeded(seed);
   const [low, high] = c.range ?? [-2, 2];
   const values = c.shapes.map((shape) => randomArray(elements(shape), random, low, high));
@@ -33,9 +39,9 @@ export async function compareCase(c: Case, onnx: OnnxBackend, seed: number): Pro
   const runs = onnx.statistics.runs;
   const got = await evaluate('onnx', c, values);
   assert.ok(onnx.statistics.runs > runs, 'onnxruntime did not run');
-  assertClose(got.forward, expected.forward, { ...FORWARD, what: 'forward' });
+  assertClose(got.forward, expected.forward, { ...within, what: 'forward' });
   expected.gradients.forEach((gradient, i) => {
-    assertClose(got.gradients[i]!, gradient, { ...GRADIENT, what: `gradient of input ${i}` });
+    assertClose(got.gradients[i]!, gradient, { ...within, what: `gradient of input ${i}` });
   });
 }
 

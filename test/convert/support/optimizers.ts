@@ -5,18 +5,18 @@ import { randomArray, seeded } from './numbers.ts';
 
 /**
  * The largest difference, relative to the largest value, between onnxruntime's result for a model as it stands and
- * after all its graph optimizations, on random float32 inputs from -1 to 1.
+ * after all its graph optimizations, on random float32 inputs in `range`.
  */
 export async function optimizationDifference(
   model: Uint8Array,
   inputs: readonly InputSpec[],
-  { batch, seed }: { batch: number; seed: number },
+  { batch, seed, range }: { batch: number; seed: number; range: readonly [number, number] },
 ): Promise<number> {
   const random = seeded(seed);
   const feeds = Object.fromEntries(
     inputs.map(({ name, shape }) => {
       const dims = shape.map((d) => d ?? batch);
-      return [name, new Tensor('float32', randomArray(elements(dims), random, -1, 1), dims)];
+      return [name, new Tensor('float32', randomArray(elements(dims), random, ...range), dims)];
     }),
   );
   const [plain, optimized] = [await results(model, feeds, 'disabled'), await results(model, feeds, 'all')];

@@ -1,0 +1,181 @@
+/** The networks of Keras Applications, written in Python and converted: the predictions of Keras? tf2onnx beside it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../trainer/backend/command.ts';
+import type { BenchContext, Table } from '../bench.ts';
+import { convertByCommand, readFloats, runOnnx } from '../keras/converted.ts';
+import { pythonEnvironment } from '../python/environment.ts';
+import { median } from '../table.ts';
+
+const BOUND = 1e-4;
+/** What tf2onnx may take for one network; at 90 million parameters it asks for more than 11 GB. */
+const PEER = { seconds: 240, gigabytes: 8 } as const;
+const SCRIPT = fileURLToPath(new URL('../keras/applications.py', import.meta.url));
+
+/** What applications.py prints of a network. */
+interface Written {
+  /** Of one input. */
+  readonly shape: readonly number[];
+  readonly layers: number;
+  readonly parameters: number;
+  /** Largest relative difference of Keras in single precision from Keras in double precision; null: it has no double. */
+  readonly rounding: number | null;
+  /** Largest difference of the two predictions, of the largest of them. */
+  readonly variation: number;
+}
+
+/** How one converter did with one network: largest relative difference of its predictions, and how long it took. */
+type Outcome = { readonly difference: number; readonly seconds: number } | { readonly problem: string };
+
+interface Result extends Written {
+  readonly name: string;
+  readonly ours: Outcome;
+  readonly tf2onnx?: Outcome;
+}
+
+/** One network after another; its files are deleted before the next. */
+export async function compareApplications(context: BenchContext): Promise<Table> {
+  const python = await pythonEnvironment(context, 'keras');
+  const known = JSON.parse(await runCommand(python, ['-B', SCRIPT])) as string[];
+  const chosen = context.choices.networks?.split(',') ?? known;
+  const strange = chosen.find((name) => !known.includes(name));
+  if (strange !== undefined)
+    throw new Error(`Keras Applications have no ${strange}; they have ${known.join(', ')}`);
+  const withPeer = context.choices.peer !== undefined;
+  const results: Result[] = [];
+  const unwritten: string[] = [];
+  for (const name of chosen) {
+    context.report(`${name}: `);
+    const folder = await mkdtemp(join(context.cache, 'applications-'));
+    try {
+      const result = await compareNetwork(name, python, folder, withPeer);
+      context.report(
+        `${[result.ours, result.tf2onnx].flatMap((each) => (each ? cells(each) : [])).join(' ')}\n`,
+      );
+      results.push(result);
+    } catch (error) {
+      context.report('not written\n');
+      unwritten.push(`${name}: ${complaint(error)}`);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+  return agreement(results, unwritten, known.length);
+}
+
+/** @throws Error when Keras cannot write the network, as when the memory does not suffice. */
+async function compareNetwork(
+  name: string,
+  python: string,
+  folder: string,
+  withPeer: boolean,
+): Promise<Result> {
+  const written = JSON.parse(await runCommand(python, ['-B', SCRIPT, name, folder])) as Written;
+  const [images, expected] = await Promise.all(
+    ['image', 'prediction'].map((file) => readFloats(join(folder, `${file}.bin`))),
+  );
+  const dims = [images!.length / written.shape.reduce((a, b) => a * b, 1), ...written.shape];
+  const differenceOf = async (file: string) =>
+    relativeDifference(await runOnnx(join(folder, file), images!, dims), expected!);
+  const ours = await outcome(async () => {
+    const begin = performance.now();
+    await convertByCommand(folder, join(folder, 'ours.onnx'));
+    const seconds = (performance.now() - begin) / 1000;
+    return { difference: await differenceOf('ours.onnx'), seconds };
+  });
+  if (!withPeer) return { name, ...written, ours };
+  const tf2onnx = await outcome(async () => {
+    const signal = AbortSignal.timeout(1000 * PEER.seconds);
+    const args = ['-B', SCRIPT, name, folder, String(PEER.gigabytes * 1e9)];
+    const seconds = Number(await runCommand(python, args, { signal }));
+    return { difference: await differenceOf('tf2onnx.onnx'), seconds };
+  });
+  return { name, ...written, ours, tf2onnx };
+}
+
+async function outcome(action: () => Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await action();
+  } catch (error) {
+    const late = (error as Error).name === 'AbortError';
+    return { problem: late ? `not done in ${PEER.seconds} s` : complaint(error) };
+  }
+}
+
+/** Of what a program wrote to standard error: the line of the converter, or the last one of Python. */
+function complaint(error: unknown): string {
+  const lines = (error as Error).message.split('\n').map((line) => line.trim());
+  return (lines.find((line) => line.startsWith('convert: ')) ?? lines.at(-1)!).slice(0, 300);
+}
+
+/** Relative to the value or to 1 % of the largest; infinite where a value is not a number. */
+function relativeDifference(got: Float32Array, expected: Float32Array): number {
+  if (got.length !== expected.length) return Number.POSITIVE_INFINITY;
+  const floor = 0.01 * expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const worst = got.reduce(
+    (most, value, i) =>
+      Math.max(most, Math.abs(value - expected[i]!) / Math.max(Math.abs(expected[i]!), floor)),
+    0,
+  );
+  return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst;
+}
+
+function agreement(results: readonly Result[], unwritten: readonly string[], known: number): Table {
+  const ours = results.map((result) => [result, result.ours] as const);
+  const peer = results.flatMap((result) => (result.tf2onnx ? [[result, result.tf2onnx] as const] : []));
+  const columns = ['network', 'layers', 'parameters', 'varies by', 'rounding', 'difference', 'seconds'];
+  return {
+    title: 'Keras Applications with random weights: differences from the predictions of Keras',
+    columns: peer.length > 0 ? [...columns, 'tf2onnx', 'seconds'] : columns,
+    rows: results.map(({ name, layers, parameters, variation, rounding, ours, tf2onnx }) => [
+      ...[name, layers, parameters, variation, rounding ?? 'unknown'],
+      ...cells(ours),
+      ...(tf2onnx ? cells(tf2onnx) : []),
+    ]),
+    notes: [
+      ...summary('convert', ours),
+      ...(peer.length > 0
+        ? summary('tf2onnx', peer)
+        : ['With --peer tf2onnx converts the same networks beside it.']),
+      `${results.length} of the ${known} networks of Keras Applications.`,
+      ...unwritten.map((problem) => `Keras could not write ${problem}`),
+      'Differences: of two synthetic images, relative to the value or to 1 % of the largest, whichever is larger; onnxruntime against Keras 2 in Python.',
+      'convert reads the layers model that bench/keras/tfjs_format.py writes; its seconds are those of the whole command.',
+      ...(peer.length > 0
+        ? [`tf2onnx takes the model in memory; it may take ${PEER.gigabytes} GB and ${PEER.seconds} s.`]
+        : []),
+      `rounding: difference of Keras itself in single from double precision. Agreed: difference at most ${BOUND}, or twice the rounding.`,
+      'varies by: largest difference of the two predictions, of the largest; one of 0 would agree with anything.',
+    ],
+    failed: unwritten.length > 0 || !ours.every(agrees),
+  };
+}
+
+/** Two computations in single precision may be as far from each other as both are from the truth. */
+function agrees([{ rounding }, outcome]: readonly [Result, Outcome]): boolean {
+  return 'difference' in outcome && outcome.difference <= Math.max(BOUND, 2 * (rounding ?? 0));
+}
+
+function cells(outcome: Outcome): (string | number)[] {
+  return 'problem' in outcome ? ['FAILED', ''] : [outcome.difference, outcome.seconds.toFixed(1)];
+}
+
+/** How many agree, and each reason why others failed once, with the networks that it befell. */
+function summary(who: string, outcomes: ReadonlyArray<readonly [Result, Outcome]>): string[] {
+  const done = outcomes.flatMap(([, outcome]) => ('difference' in outcome ? [outcome] : []));
+  const worst = done.reduce((most, { difference }) => Math.max(most, difference), 0);
+  const seconds = done.length === 0 ? 'none' : median(done.map((each) => each.seconds)).toFixed(1);
+  const failed = Map.groupBy(
+    outcomes.flatMap(([{ name }, outcome]) =>
+      'problem' in outcome ? [{ name, problem: outcome.problem }] : [],
+    ),
+    ({ problem }) => problem,
+  );
+  return [
+    `${who}: ${outcomes.filter(agrees).length} of ${outcomes.length} agree, worst difference ${worst.toExponential(1)}, median ${seconds} s.`,
+    ...[...failed].map(
+      ([problem, some]) => `${who} FAILED: ${some.map(({ name }) => name).join(', ')}: ${problem}`,
+    ),
+  ];
+}
