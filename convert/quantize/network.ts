@@ -60,9 +60,9 @@ export function findLayers(network: Network): Layer[] {
 
 export const nameOf = ({ node }: Layer): string => node.output[0]!;
 
-/** Values of a float32 constant, copied: a file need not align them. */
+/** Values of a float32 constant, copied: a file need not align them, and a Buffer's own slice would be no copy. */
 export function floatsOf({ name, rawData, dims }: onnx.TensorProto): Float32Array {
-  const values = new Float32Array(rawData.slice().buffer);
+  const values = new Float32Array(Uint8Array.from(rawData).buffer);
   if (values.length !== dims.reduce((product, dim) => product * Number(dim), 1))
     throw new Error(
       `The constant ${name} holds ${values.length} values as raw data, and its shape is [${dims}]. Write the model with raw data inside the file, as trace and convertModel do.`,

@@ -1,5 +1,5 @@
 /** A float32 model as one that computes its convolutions in 8-bit integers. */
-import { findLayers, nameOf, openNetwork } from './network.ts';
+import { findLayers, type Layer, type Network, nameOf, openNetwork } from './network.ts';
 import { type Feeds, measureRanges } from './ranges.ts';
 import { writeQuantized } from './write.ts';
 
@@ -11,6 +11,8 @@ export class QuantizationError extends Error {
 export interface QuantizeOptions {
   /** Typical inputs, one run each: the range of each activation is what they reach. */
   readonly feeds: readonly Feeds[];
+  /** Inputs between which every other lies. What reads them before any layer is not cut off, however untypical it is. */
+  readonly extremes: readonly Feeds[];
   /** How wrong a quantised model is, in any unit. */
   readonly error: (model: Uint8Array) => Promise<number>;
   /** Layers stay in float32 until the error is no larger. */
@@ -35,16 +37,21 @@ export interface Quantized {
  */
 export async function quantize(
   model: Uint8Array,
-  { feeds, error, tolerance }: QuantizeOptions,
+  { feeds, extremes, error, tolerance }: QuantizeOptions,
 ): Promise<Quantized> {
-  const layers = findLayers(openNetwork(model));
+  const network = openNetwork(model);
+  const layers = findLayers(network);
   if (layers.length === 0)
     throw new QuantizationError(
       'the model has no convolution with constant weights, and only those are computed in integers',
     );
   const names = layers.map(nameOf);
   const tensors = new Set(layers.flatMap(({ input, output }) => [input, output]));
-  const ranges = await measureRanges(model, [...tensors], feeds);
+  const before = [...tensors].filter((name) => !isBehind(network, layers, name));
+  const ranges = new Map([
+    ...(await measureRanges(model, [...tensors], feeds)),
+    ...(await measureRanges(model, before, [...feeds, ...extremes])),
+  ]);
   const attempt = async (chosen: readonly string[]) => {
     const written = writeQuantized(model, new Set(chosen), ranges);
     return { model: written, layers: chosen, error: await error(written) };
@@ -63,4 +70,17 @@ export async function quantize(
   throw new QuantizationError(
     `every layer is too sensitive: with ${worstFirst.at(-1)} alone in integers the error is ${alone.get(worstFirst.at(-1)!)!.toPrecision(2)}, and ${tolerance} is allowed`,
   );
+}
+
+/** Whether a tensor follows from what a layer gives. */
+function isBehind({ makers }: Network, layers: readonly Layer[], tensor: string): boolean {
+  const made = new Set(layers.map(nameOf));
+  const seen = new Set<string>();
+  const follows = (name: string): boolean => {
+    if (made.has(name)) return true;
+    if (seen.has(name)) return false;
+    seen.add(name);
+    return (makers.get(name)?.input ?? []).some(follows);
+  };
+  return follows(tensor);
 }

@@ -53,6 +53,7 @@ const NETS: Record<string, TracedFunction> = (() => {
       const once = tf.relu(conv(x, a));
       return { y: tf.add(conv(once, b), tf.mean(once, 3, true)), once };
     },
+    'pooling without ReLU': (x) => ({ y: conv(tf.maxPool(conv(x, a) as tf.Tensor4D, 2, 2, 'valid'), b) }),
     'an image that is interpolated': (x) => {
       const middle = tf.image.resizeBilinear(tf.relu(conv(x, a)) as tf.Tensor4D, [16, 16]);
       return { y: conv(middle, b) };
@@ -98,7 +99,7 @@ function difference(expected: readonly Outputs[], got: readonly Outputs[]): numb
 }
 
 const inIntegers = (model: Uint8Array) =>
-  quantize(model, { feeds, error: async () => 0, tolerance: 0 }).then(({ model }) => model);
+  quantize(model, { feeds, extremes: [], error: async () => 0, tolerance: 0 }).then(({ model }) => model);
 
 const graphOf = (model: Uint8Array) => fromBinary(onnx.ModelProtoSchema, model).graph!;
 
@@ -131,12 +132,15 @@ describe('a net in integers', () => {
       return operators.filter((type) => type === 'QuantizeLinear').length;
     };
     assert.equal(await conversions('an autoencoder'), 1);
+    assert.equal(await conversions('pooling without ReLU'), 1);
     assert.equal(await conversions('an image that is interpolated'), 2);
   });
 
   test('equal input gives equal bytes', async () => {
     const model = trace(NETS['an autoencoder']!, [image]);
-    assert.deepEqual(await inIntegers(model), await inIntegers(model));
+    const bytes = await inIntegers(model);
+    assert.deepEqual(await inIntegers(model), bytes);
+    assert.deepEqual(await inIntegers(Buffer.from(model)), bytes, 'as a file is read');
   });
 
   test('the file holds every weight once, as int8, and one scale for each channel', async () => {
@@ -168,6 +172,27 @@ describe('a net in integers', () => {
       });
     }
   });
+});
+
+test('an input that is untypical reaches the first layer as it is, where extremes were given', async () => {
+  const weights = filter(3, 2);
+  const model = trace((x) => ({ y: conv(x, weights) }), [image]);
+  const plain = (value: number) => ({
+    image: new Tensor('float32', new Float32Array(8 * 8 * 3).fill(value), [1, 8, 8, 3]),
+  });
+  const scales = async (extremes: readonly Feeds[]) => {
+    const quantized = await quantize(model, { feeds, extremes, error: async () => 0, tolerance: 0 });
+    return graphOf(quantized.model)
+      .node.filter(({ opType }) => opType === 'QuantizeLinear')
+      .map(({ input }) => {
+        const { initializer } = graphOf(quantized.model);
+        const { rawData } = initializer.find(({ name }) => name === input[1])!;
+        return new Float32Array(Uint8Array.from(rawData).buffer)[0]!;
+      });
+  };
+  const [before, behind] = await scales([]);
+  assert.ok(before! <= Math.fround(2 / 255));
+  assert.deepEqual(await scales([plain(-10), plain(10)]), [Math.fround(20 / 255), behind]);
 });
 
 describe('integers', () => {
@@ -207,10 +232,10 @@ describe('layers that stay in float32', () => {
   const worst = async (candidate: Uint8Array) => difference(await run(model), await run(candidate));
 
   test('are those that cost the most', async () => {
-    const tolerant = await quantize(model, { feeds, error: worst, tolerance: 1 });
+    const tolerant = await quantize(model, { feeds, extremes: [], error: worst, tolerance: 1 });
     assert.deepEqual(tolerant.float, []);
     assert.ok(tolerant.error > TOLERANCE, `${tolerant.error}`);
-    const strict = await quantize(model, { feeds, error: worst, tolerance: TOLERANCE });
+    const strict = await quantize(model, { feeds, extremes: [], error: worst, tolerance: TOLERANCE });
     assert.ok(strict.error <= TOLERANCE, `${strict.error}`);
     const names = graphOf(model).node.flatMap(({ opType, output }) => (opType === 'Conv' ? output[0]! : []));
     assert.deepEqual(strict.layers, names.slice(2));
@@ -219,14 +244,17 @@ describe('layers that stay in float32', () => {
   });
 
   test('may be all of them, or there may be none: said, and nothing is written', async () => {
-    await assert.rejects(quantize(model, { feeds, error: worst, tolerance: 1e-9 }), (error: Error) => {
-      assert.ok(error instanceof QuantizationError);
-      assert.match(error.message, /every layer is too sensitive: with \w+ alone in integers the error is /);
-      return true;
-    });
+    await assert.rejects(
+      quantize(model, { feeds, extremes: [], error: worst, tolerance: 1e-9 }),
+      (error: Error) => {
+        assert.ok(error instanceof QuantizationError);
+        assert.match(error.message, /every layer is too sensitive: with \w+ alone in integers the error is /);
+        return true;
+      },
+    );
     const plain = trace((x) => ({ y: tf.sum(x, [1, 2, 3]) }), [image]);
     await assert.rejects(
-      quantize(plain, { feeds, error: worst, tolerance: 1 }),
+      quantize(plain, { feeds, extremes: [], error: worst, tolerance: 1 }),
       /no convolution with constant weights/,
     );
   });
