@@ -1,5 +1,6 @@
 /** What a run says of its bundle in integers. */
-import { type Console, percent } from '../console.ts';
+import type { Console } from '../console.ts';
+import { range, share, short } from '../report/numbers.ts';
 import type { Both, Quantization } from './quantize.ts';
 
 export function tellQuantization(console: Console, { refused, comparison }: Quantization): void {
@@ -10,17 +11,19 @@ export function tellQuantization(console: Console, { refused, comparison }: Quan
   console.say(
     `${refused === null ? 'quantised' : '  tried'}: ${layers} of ${layers + float.length} convolutions in 8-bit integers${left}`,
   );
-  const { compared, changed, low, high } = gate.verdicts;
+  const { compared, changed } = gate.verdicts;
   console.say(
-    `  costs: ${changed} of ${compared} verdicts change, ${percent(changed / compared)} (${percent(low)} to ${percent(high)}); ${aurocTold(gate.auroc?.value)}; scores move by ${percent(noise)} of their spread; threshold ${change(threshold, (value) => value.toPrecision(4))}`,
+    `  costs: ${changed} of ${compared} verdicts change, ${share(changed / compared)} (${range(gate.verdicts)}); ${aurocTold(gate.auroc?.value)}; scores move by ${share(noise)} of their spread; threshold ${change(threshold, (value) => value.toPrecision(4))}`,
   );
   console.say(
-    `  gains: ${change(milliseconds, (value) => value.toFixed(2))} ms an image on one thread, graph ${change(graphBytes, kilobytes)} kB, bundle ${change(bundleBytes, kilobytes)} kB`,
+    `  gains: ${change(milliseconds, short)} ms an image on one thread (${ratio(milliseconds)} times as fast); graph ${change(graphBytes, kilobytes)} kB (${ratio(graphBytes)} times smaller), bundle ${change(bundleBytes, kilobytes)} kB`,
   );
 }
 
 const change = ({ float, integer }: Both, format: (value: number) => string): string =>
   `${format(float)} -> ${format(integer)}`;
+
+const ratio = ({ float, integer }: Both): string => (float / integer).toFixed(1);
 
 const kilobytes = (bytes: number): string => (bytes / 1000).toFixed(0);
 
