@@ -18,7 +18,7 @@ export async function describeBundle(
   const m = bundle.manifest;
   if (options.json) return JSON.stringify(m, null, 2);
   const { rule, ...parameters } = m.threshold.rule;
-  const { data, seed, epochs, bestEpoch, validationLoss, backend, trainer } = m.provenance;
+  const { data, seed, epochs, bestEpoch, validationLoss, backend, trainer, quantization } = m.provenance;
   const rows: [string, string][] = [
     ['bundle', `${m.name} ${m.version}, ${(bundle.model.length / 2 ** 20).toFixed(1)} MiB`],
     ['digest', m.digest],
@@ -35,6 +35,14 @@ export async function describeBundle(
       const named = m[what];
       return named === undefined ? [] : [[what, named.map(({ name }) => name).join(', ')]];
     }),
+    ...(quantization === undefined
+      ? []
+      : [
+          [
+            'integers',
+            `${quantization.layers} of ${quantization.layers + quantization.float.length} convolutions in 8 bits`,
+          ] as [string, string],
+        ]),
     [
       'threshold',
       `${m.threshold.upper.toPrecision(6)} (${rule} ${Object.entries(parameters)

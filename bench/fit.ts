@@ -56,6 +56,7 @@ export async function fitDomain(
       seed,
       examples: null,
       realGolden: false,
+      quantize: false,
       labelled: { test: null, good: [], bad: [], csv: null },
       backend: 'auto',
       threads: availableParallelism(),

@@ -14,6 +14,7 @@ import { detectors } from './detectors.ts';
 import { encoders } from './encoders.ts';
 import { faults } from './faults.ts';
 import { hostile } from './hostile.ts';
+import { int8 } from './int8.ts';
 import { keras } from './keras.ts';
 import { latency } from './latency.ts';
 import { maps } from './maps.ts';
@@ -39,6 +40,7 @@ const BENCHES: readonly Bench[] = [
   detectors,
   maps,
   keras,
+  int8,
 ];
 
 const COUNTS = new Set(BENCHES.flatMap(({ counts = {} }) => Object.keys(counts)));

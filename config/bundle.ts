@@ -126,6 +126,13 @@ export const manifest = z.strictObject({
       .nullable()
       .default(null)
       .describe('The pretrained encoder that the graph holds; null: none.'),
+    quantization: z
+      .strictObject({
+        layers: z.int().min(1).describe('Convolutions in integers.'),
+        float: z.array(z.string()).describe('Those that stay in float32, by the tensors that they give.'),
+      })
+      .optional()
+      .describe('Convolutions are computed in 8-bit integers; absent: all in float32.'),
     examples: z
       .strictObject({
         images: z.int().min(1),

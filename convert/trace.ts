@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { type Narrow, type Ramp, ramp, repeated, repeatedConstants } from './broadcast.ts';
 import { mergeTraces } from './dynamic.ts';
+import { foldUpsampling } from './fold_upsampling.ts';
 import { Graph, ONNX_TYPE, type OnnxType } from './graph.ts';
 import { serializeModel } from './model.ts';
 import { emitJob, wantsPoolIndices } from './plan.ts';
@@ -119,11 +120,8 @@ function join(
     buildGraph(first, repeatedConstants(first.job, second.job), inputs, options),
     buildGraph(second, repeatedConstants(second.job, first.job), inputs, options),
   ] as const;
-  const { opset } = options;
-  return serializeModel(
-    mergeTraces(...graphs, [first.batch, second.batch]).finish({ keepInputs: true }),
-    opset,
-  );
+  const merged = mergeTraces(...graphs, [first.batch, second.batch]);
+  return serializeModel(foldUpsampling(merged).finish({ keepInputs: true }), options.opset);
 }
 
 function buildGraph(

@@ -25,22 +25,35 @@ export async function countMultiplyAdds(graph: Uint8Array, input: Recipe['input'
 
 /** Median of one image at a time, on one thread. */
 export async function measureMilliseconds(graph: Uint8Array, input: Recipe['input']): Promise<number> {
-  const session = await InferenceSession.create(graph, {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    logSeverityLevel: 3,
-  });
+  return (await measureInTurns([graph], input))[0]!;
+}
+
+/** As `measureMilliseconds`, of each graph; they take turns, so that what else the machine does slows all alike. */
+export async function measureInTurns(
+  graphs: readonly Uint8Array[],
+  input: Recipe['input'],
+): Promise<number[]> {
+  const sessions: InferenceSession[] = [];
   try {
+    for (const graph of graphs)
+      sessions.push(
+        await InferenceSession.create(graph, {
+          intraOpNumThreads: 1,
+          interOpNumThreads: 1,
+          logSeverityLevel: 3,
+        }),
+      );
     const image = blank(input);
-    const times: number[] = [];
-    for (let i = 0; i < WARM_UPS + RUNS; i++) {
-      const start = performance.now();
-      await session.run({ image });
-      if (i >= WARM_UPS) times.push(performance.now() - start);
-    }
-    return times.sort((a, b) => a - b)[RUNS >> 1]!;
+    const times = sessions.map((): number[] => []);
+    for (let i = 0; i < WARM_UPS + RUNS; i++)
+      for (const [k, session] of sessions.entries()) {
+        const start = performance.now();
+        await session.run({ image });
+        if (i >= WARM_UPS) times[k]!.push(performance.now() - start);
+      }
+    return times.map((some) => some.sort((a, b) => a - b)[RUNS >> 1]!);
   } finally {
-    await session.release();
+    for (const session of sessions) await session.release();
   }
 }
 

@@ -8,6 +8,7 @@ import type { Evaluation } from './evaluation/types.ts';
 import type { Fitted } from './fit.ts';
 import type { LayerSummary } from './models/summary.ts';
 import type { Overlay } from './overlays/find.ts';
+import type { Quantization } from './quantize/quantize.ts';
 import type { Suspicious } from './suspicious.ts';
 import type { RankedExamples } from './voices/weights.ts';
 
@@ -78,6 +79,8 @@ export interface Metrics extends EvaluationMetrics {
   readonly overlays: readonly Overlay[];
   /** What it finds of planted defects; null: not tried, which it is where the model is of voices. */
   readonly defects: Trials | null;
+  /** What 8-bit integers cost and gain; null: not asked for. */
+  readonly quantization: Quantization | null;
 }
 
 /** Weights of voices from poor examples. */

@@ -2,12 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { writeBundle } from '../agent/inspect/bundle.ts';
 import { loadInspector } from '../agent/inspect/inspect.ts';
+import type { Manifest } from '../config/bundle.ts';
 import { removeEmpty } from '../config/folder.ts';
 import type { Recipe } from '../config/recipe.ts';
 import { writeAtomically } from '../convert/files.ts';
 import * as announce from './announce.ts';
 import { type BackendName, describeBackend, selectBackend } from './backend/select.ts';
-import { type Calibration, calibrate, EXECUTION, requireTuning } from './calibrate.ts';
+import { calibrate, EXECUTION, requireTuning } from './calibrate.ts';
 import type { Console } from './console.ts';
 import { requireVoices } from './data/examples.ts';
 import { type Gathered, type GivenLabels, gatherSamples } from './data/gather.ts';
@@ -16,17 +17,18 @@ import type { Label, Sample } from './data/sample.ts';
 import { describeSplit, type Split, splitImages } from './data/split.ts';
 import { significantBitsOf, sizesOf } from './data/stored.ts';
 import { tryPlanted } from './defects/try-planted.ts';
+import { describeTraining } from './describe-training.ts';
 import type { PipSurroundings } from './encoders/pipSettings.ts';
 import { tellEvaluation } from './evaluation/announce.ts';
 import { describeBundle } from './evaluation/describe-bundle.ts';
 import { evaluateLabelled } from './evaluation/evaluate.ts';
 import { timedBar } from './evaluation/progress.ts';
-import { referenceOf } from './evaluation/reference.ts';
-import type { Reference } from './evaluation/types.ts';
 import { examplesOf, takeExamples } from './examples.ts';
 import { makeGoldenImages, takeGoldenImages } from './golden.ts';
 import type { Metrics } from './metrics.ts';
 import { findOverlays } from './overlays/find.ts';
+import { modelAsShipped, quantizeCalibrated, requireQuantizable } from './quantize/quantize.ts';
+import { tellQuantization } from './quantize/tell.ts';
 import { type DefectPictures, drawDefects } from './report/defects.ts';
 import { takePictures } from './report/pictures.ts';
 import { renderReport } from './report/report.ts';
@@ -42,7 +44,7 @@ import {
   writeJson,
 } from './run-folder.ts';
 import { mostSuspicious } from './suspicious.ts';
-import { train } from './train.ts';
+import { type Graphs, train } from './train.ts';
 import { rememberedBy } from './voices/names.ts';
 
 export interface RunOptions extends PipSurroundings {
@@ -58,6 +60,8 @@ export interface RunOptions extends PipSurroundings {
   readonly examples: string | null;
   /** Golden samples are training images, in place of made ones. */
   readonly realGolden: boolean;
+  /** Convolutions in 8-bit integers, where that changes no verdict to speak of. */
+  readonly quantize: boolean;
   /** Default: that of the run to resume, else `auto`. */
   readonly backend: BackendName | 'auto' | undefined;
   readonly threads: number;
@@ -94,6 +98,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   if (before !== null) requireSameRun(before, { recipe, seed });
 
   if (options.examples !== null) requireVoices(recipe);
+  if (options.quantize) requireQuantizable(recipe);
   const found = await gatherSamples(options.folder, options.labelled, recipe, seed);
   announce.tellSources(console, found);
   const loaded = await readImages(found.train, 'reading images', options, recipe, console);
@@ -118,7 +123,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   if (before !== null) await requireSameGround(before, record, options.out, split.digest);
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
-  const { graph, unseen, groups, weighting, training, model, encoder, measurements } = await train(
+  const trained = await train(
     {
       ...{ recipe, seed, split, labelled, threads, examples: examples?.images ?? [] },
       modelFolder: files.model,
@@ -129,6 +134,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
     },
     console,
   );
+  const { groups, weighting, training, encoder, measurements } = trained;
 
   // Ctrl-C that ended training is spent: what was kept is still tested and reported. Another ends the program.
   const stop = training.interrupted ? new AbortController().signal : options.stop;
@@ -143,41 +149,47 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
     duplicates: split.duplicates.length,
     digest: split.digest,
   };
-  const bar = timedBar(console, 'calibrating', split.calibration.length);
-  const {
-    bundle,
-    tuning: tuned,
-    unseen: scored,
-    ...calibration
-  } = await calibrate(graph, {
-    recipe,
-    unseen,
-    groups,
-    tuning,
-    golden: {
-      real: options.realGolden,
-      pngs: await (options.realGolden ? takeGoldenImages : makeGoldenImages)(split.train, recipe.input, seed),
-    },
-    provenance: {
-      recipe: { ...recipe },
-      data,
-      seed,
-      epochs: training.history.length,
-      bestEpoch: training.best.epoch,
-      validationLoss: training.best.validationLoss,
-      backend: `${got} (${library}, ${device})`,
-      trainer: options.versions.trainer,
-      encoder,
-      ...(used !== null && { examples: examplesOf(used) }),
-      ...rememberedBy(recipe),
-    },
-    measurements,
-    onImage: bar.onImage,
-  }).finally(bar.end);
+  const golden = {
+    real: options.realGolden,
+    pngs: await (options.realGolden ? takeGoldenImages : makeGoldenImages)(split.train, recipe.input, seed),
+  };
+  const provenance = {
+    recipe: { ...recipe },
+    data,
+    seed,
+    epochs: training.history.length,
+    bestEpoch: training.best.epoch,
+    validationLoss: training.best.validationLoss,
+    backend: `${got} (${library}, ${device})`,
+    trainer: options.versions.trainer,
+    encoder,
+    ...(used !== null && { examples: examplesOf(used) }),
+    ...rememberedBy(recipe),
+  };
+  const calibrateBy = ({ graph, unseen }: Graphs, more: Partial<Manifest['provenance']>) => {
+    const bar = timedBar(console, 'calibrating', split.calibration.length);
+    const known = { recipe, groups, tuning, golden, measurements, provenance: { ...provenance, ...more } };
+    return calibrate(graph, { ...known, unseen, onImage: bar.onImage }).finally(bar.end);
+  };
+  const inFloat = { graphs: trained, calibrated: await calibrateBy(trained, {}), quantization: null };
+  const { graphs, calibrated, quantization } = options.quantize
+    ? await quantizeCalibrated(
+        inFloat,
+        { recipe, seed, split, calibrateBy, test: gathered.test, stop },
+        console,
+      )
+    : inFloat;
+  const { bundle, tuning: tuned, unseen: scored, ...calibration } = calibrated;
+  const model = modelAsShipped(trained.model, quantization);
   await writeBundle(files.bundle, bundle);
+  if (quantization !== null) tellQuantization(console, quantization);
   const { threshold } = bundle.manifest;
   announce.tellCalibrated(console, calibration, threshold, tuned);
-  const defects = await tryPlanted(recipe, { unseen, bundle, seed, threads, signal: stop }, console);
+  const defects = await tryPlanted(
+    recipe,
+    { unseen: graphs.unseen, bundle, seed, threads, signal: stop },
+    console,
+  );
 
   // Opened as a device opens it: this proves the digest and the golden samples of the file as written.
   const inspector = await loadInspector({ bundlePath: files.bundle, limits: LIMITS, ...EXECUTION });
@@ -220,6 +232,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
       suspicious: suspicious.map(({ scores: _, ...told }) => told),
       overlays,
       defects,
+      quantization,
       bundle: describeBundle(bundle),
       calibration: { ...calibration, threshold },
       evaluation: evaluation === null ? null : { sources: gathered.sources, ...evaluation },
@@ -273,26 +286,4 @@ async function readTuning(
     return (await readImages(samples, `reading ${label} images for tuning`, options, recipe, console)).images;
   };
   return { good: await read('good'), poor: await read('poor') };
-}
-
-/** What test images are compared with, to find leaks and shifts. */
-async function describeTraining(
-  { train, validation, calibration }: Split,
-  { images }: Calibration,
-  { input }: Recipe,
-  { stop }: RunOptions,
-  console: Console,
-): Promise<Reference> {
-  const scores = new Map(images.map(({ name, score }) => [name, score]));
-  const trained = train === calibration ? [] : [...train, ...validation];
-  const count = trained.length + calibration.length;
-  const bar = timedBar(console, 'describing training images', count);
-  return referenceOf(
-    {
-      train: trained,
-      calibration: calibration.map((image) => ({ ...image, score: scores.get(image.name) ?? null })),
-    },
-    input.mask,
-    { signal: stop, onImage: bar.onImage },
-  ).finally(bar.end);
 }

@@ -27,11 +27,14 @@ export interface TrainOptions {
   readonly stop: AbortSignal;
 }
 
-export interface Trained {
+export interface Graphs {
   /** Serialised ONNX, see `exportGraph`. */
   readonly graph: Uint8Array;
   /** By what the calibration images are scored: the graph, or in cross-validation one that did not see them. */
   readonly unseen: readonly { readonly graph: Uint8Array; readonly images: readonly LoadedImage[] }[];
+}
+
+export interface Trained extends Graphs {
   /** Groups that the calibration images form. */
   readonly groups: number;
   readonly training: Metrics['training'];

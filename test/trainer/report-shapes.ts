@@ -15,6 +15,15 @@ export const manyKinds = (count: number): Readonly<Record<string, readonly numbe
     Array.from({ length: count }, (_, i) => [`kind ${i + 1} ${NASTY}`, scores(6, 0.02, 0.3, 40 + i)]),
   );
 
+const COMPARISON = {
+  ...{ layers: 7, float: [], noise: 0.0123 },
+  gate: { verdicts: { compared: 107, changed: 1, low: 0.0002, high: 0.03 }, auroc: null, refusals: [] },
+  threshold: { float: 0.00414, integer: 0.00411 },
+  graphBytes: { float: 1_350_000, integer: 355_000 },
+  bundleBytes: { float: 1_512_000, integer: 517_000 },
+  milliseconds: { float: 8.05, integer: 4.02 },
+};
+
 /** One of every shape that a report takes; `voices`: a recipe that redraws nothing. */
 const shapes = (recipe: Recipe, voices: Recipe): Readonly<Record<string, EvaluationMetrics | Metrics>> => ({
   'no test': fitMetrics({ recipe }),
@@ -26,8 +35,17 @@ const shapes = (recipe: Recipe, voices: Recipe): Readonly<Record<string, Evaluat
     good: [0.2],
     kinds: { poor: [0.4] },
   }),
-  'good only': fitMetrics({ recipe, good: GOOD, unchecked: 2 }),
-  'poor only': fitMetrics({ recipe, kinds: { poor: POOR } }),
+  'good only': fitMetrics({
+    recipe,
+    good: GOOD,
+    unchecked: 2,
+    quantization: { refused: null, comparison: COMPARISON },
+  }),
+  'poor only': fitMetrics({
+    recipe,
+    kinds: { poor: POOR },
+    quantization: { refused: NASTY, comparison: { ...COMPARISON, float: [NASTY, 'long'.repeat(30)] } },
+  }),
   'one kind': fitMetrics({ recipe, good: GOOD, kinds: { poor: POOR }, labelled: true }),
   'five kinds, eight warnings': fitMetrics({
     recipe,

@@ -25,6 +25,7 @@ export interface Sample {
   readonly interrupted?: boolean;
   readonly labelled?: boolean;
   readonly tuning?: boolean;
+  readonly quantization?: Metrics['quantization'];
 }
 
 /** Log-normal scores. */
@@ -122,6 +123,7 @@ export function fitMetrics(sample: Sample): Metrics {
       })),
       compute: { multiplyAdds: 356_515_840, milliseconds: 12.34 },
     },
+    quantization: sample.quantization ?? null,
     training: {
       history,
       best: { epoch: best.epoch, validationLoss: best.validationLoss },

@@ -17,6 +17,7 @@ import { overlayNotes } from './overlays.ts';
 import { page } from './page.ts';
 import type { PictureGroup } from './pictures.ts';
 import { provenance } from './provenance.ts';
+import { quantizationSection } from './quantization.ts';
 import { testTables } from './tables.ts';
 import { thresholdOrigin } from './threshold.ts';
 import { tiles } from './tiles.ts';
@@ -51,6 +52,7 @@ ${testSection(metrics)}
 ${fitted === null ? null : examplesSection(fitted)}
 ${fitted === null ? null : defectSection(fitted.defects, defects)}
 ${fitted === null ? null : modelSection(fitted)}
+${fitted === null ? null : quantizationSection(fitted)}
 ${provenance(metrics)}`,
     footer: `${bundle.intendedUse} This page holds pictures from your folders; treat it as you treat them.`,
   });
