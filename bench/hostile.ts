@@ -39,7 +39,8 @@ function table(outcome: HostileOutcome, seed: number, load: string): Table {
     rows: [
       ['files', outcome.files],
       ['verdicts', outcome.verdicts],
-      ['more than one verdict on a file', outcome.surplus],
+      ['verdicts on further frames of a file', outcome.frames],
+      ['more than one verdict on a file or frame', outcome.surplus],
       ['ends of the main process', outcome.crash === null ? 0 : 1],
       ['`pass` though the decoder rejects the file', wrongPasses.length],
       ['`review` though the decoder rejects the file', outcome.wrong.length - wrongPasses.length],

@@ -89,7 +89,7 @@ export const health = z.object({
   schema: z.literal('plumbline/health/1'),
   at: instant,
   uptimeSeconds: z.number(),
-  queued: z.int().describe('Settled captures that wait for a score.'),
+  queued: z.int().describe('Settled files that wait for a score; one of several frames counts once.'),
   unsettled: z.int().describe('Files that are still being written.'),
   outbox: z.int().describe('Verdicts that wait for the broker.'),
   verdicts: z

@@ -144,9 +144,11 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     if (before?.wanted === 0) return null;
     const [file, frame] = [fileOf(capture), frameOf(capture)];
     const captures = frames ?? frame;
-    // Another bundle may find fewer captures in a file than the one before.
-    if ((frame > 1 || before !== undefined) && setFrames.run(captures, ...file, captures).changes > 0)
-      forgetWishes.run(...file, captures);
+    if (frame > 1 || before !== undefined) {
+      const { changes } = setFrames.run(captures, ...file, captures);
+      // Another bundle may find fewer captures in a file than the one before.
+      if (changes > 0 && frames !== null) forgetWishes.run(...file, captures);
+    }
     if (frame > captures) return null;
     const number =
       before?.capture ??

@@ -60,7 +60,7 @@ export async function loadInspector(options: {
       content = await load();
       const image = held?.content === content ? held.image : await openImage(content.bytes, spec, limits);
       frames = image.captures;
-      held = frame < image.captures ? { content, image } : null;
+      held = content.version !== null && frame < frames ? { content, image } : null;
       const decoded = await decodeCapture(image, spec, frame);
       const middle = performance.now();
       options.onDecoded?.();

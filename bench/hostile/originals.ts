@@ -4,7 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { SYNTAX, words, writeDicom } from '../../test/support/dicom.ts';
-import { encodeFrame } from '../../test/support/dicomFrames.ts';
+import { drawFrames, encodeFrame } from '../../test/support/dicomFrames.ts';
 import { smoothPixels } from '../../test/support/images.ts';
 
 const SHARED = path.join(import.meta.dirname, '../../../shared/data');
@@ -68,6 +68,7 @@ async function drawnDicom(): Promise<Original[]> {
     writeDicom({ ...size, pixels: words(grey), allocated: 16, stored: 12, signed: true }),
     writeDicom({ ...size, pixels: grey, syntax: SYNTAX.deflated }),
     writeDicom({ ...size, pixels: grey, syntax: SYNTAX.implicit }),
+    drawFrames(['smooth', 'noisy', 'smooth'], SIDE),
     await encoded(SYNTAX.rle, 'encodeRle'),
     await encoded(SYNTAX.jpeg, 'encodeJpeg'),
     await encoded(SYNTAX.jpegLs, 'encodeJpegLs'),

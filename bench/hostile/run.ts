@@ -4,7 +4,8 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import sharp from 'sharp';
 import { imageRef, siteKey } from '../../agent/deliver/identity.ts';
-import { decode } from '../../agent/inspect/decode.ts';
+import { decodeCapture, openImage } from '../../agent/inspect/decode.ts';
+import type { Preprocessing } from '../../config/preprocessing.ts';
 import type { Verdict } from '../../config/verdict.ts';
 import { plumbline, startPeer } from '../agent/peers.ts';
 import { familyOf, residentBytes } from '../agent/usage.ts';
@@ -18,8 +19,10 @@ const MEBI = 2 ** 20;
 
 export interface HostileOutcome {
   readonly files: number;
+  /** Files with a verdict, and verdicts on further frames of one. */
   readonly verdicts: number;
-  /** Ids beyond one for each file. */
+  readonly frames: number;
+  /** Ids beyond one for each file, or frame of one. */
   readonly surplus: number;
   readonly words: Readonly<Record<string, number>>;
   /** Files by reason of their verdict. */
@@ -59,7 +62,10 @@ export async function runHostile(options: {
     const [main, ...scorers] = familyOf(agent.pid);
     memory.push({ main: residentBytes([main!]) / MEBI, scorer: residentBytes(scorers) / MEBI });
   };
+  /** By file and frame. */
   const verdicts = new Map<string, Verdict>();
+  const keyOf = (ref: string, frame = 1) => `${ref} ${frame}`;
+  const judged = () => [...verdicts.values()].filter(({ image: { frame = 1 } }) => frame === 1).length;
   const ids = new Set<string>();
   const wrong: string[] = [];
   const overLimits: string[] = [];
@@ -71,7 +77,7 @@ export async function runHostile(options: {
         hostileFile(seed, n, whole),
       );
       const refs = new Map([...lot].map(([name, file]) => [imageRef(key, name), file]));
-      const missing = () => [...refs.keys()].filter((ref) => !verdicts.has(ref)).length;
+      const missing = () => [...refs.keys()].filter((ref) => !verdicts.has(keyOf(ref))).length;
       while (missing() > 0) {
         const wanted = agent.verdicts.length + 1;
         await Promise.race([
@@ -82,14 +88,16 @@ export async function runHostile(options: {
         ]);
         for (; read < agent.verdicts.length; read++) {
           const verdict = JSON.parse(agent.verdicts[read]!.payload.toString()) as Verdict;
-          verdicts.set(verdict.image.ref, verdict);
+          verdicts.set(keyOf(verdict.image.ref, verdict.image.frame), verdict);
           ids.add(verdict.id);
         }
       }
-      for (const [ref, file] of refs) await examine(verdicts.get(ref)!, file, wrong, overLimits);
+      for (const [ref, file] of refs)
+        for (let frame = 1; verdicts.has(keyOf(ref, frame)); frame++)
+          await examine(verdicts.get(keyOf(ref, frame))!, file, wrong, overLimits);
       await rm(path.join(agent.watch, `lot ${from}`), { recursive: true });
       look();
-      report(`\r${verdicts.size} of ${files} files, main process ${memory.at(-1)!.main.toFixed(0)} MiB  `);
+      report(`\r${judged()} of ${files} files, main process ${memory.at(-1)!.main.toFixed(0)} MiB  `);
     }
     await delay(5000);
     look();
@@ -108,7 +116,8 @@ export async function runHostile(options: {
     ] as const;
   return {
     files,
-    verdicts: all.length,
+    verdicts: judged(),
+    frames: all.length - judged(),
     surplus: ids.size - all.length,
     words: count(all.map(({ verdict }) => verdict)),
     reasons: count(all.flatMap(({ reason }) => reason ?? [])),
@@ -149,7 +158,7 @@ async function examine(
   overLimits: string[],
 ): Promise<void> {
   if (verdict === 'unscorable') return;
-  const rejection = await rejectionOf(file);
+  const rejection = await rejectionOf(file, image.frame ?? 1);
   if (rejection !== null) wrong.push(`${file.kind}, seq ${seq}: ${verdict}, though ${rejection}`);
   const took = (milliseconds.decode ?? 0) + (milliseconds.score ?? 0);
   if (
@@ -162,22 +171,22 @@ async function examine(
     );
 }
 
-/** The first image in full size, every pixel of it. Null: it can be decoded. */
-async function rejectionOf({ ending, bytes }: HostileFile): Promise<string | null> {
+/** One image in full size, every pixel of it. Null: it can be decoded. */
+async function rejectionOf({ ending, bytes }: HostileFile, frame: number): Promise<string | null> {
   try {
     const dicom = bytes.toString('latin1', 128, 132) === 'DICM' || ending === 'dcm';
-    if (dicom)
-      await decode(
-        bytes,
-        { width: 64, height: 64, channels: 3, frames: 1, crop: 'none', fit: 'fill', kernel: 'nearest' },
-        LIMITS,
-      );
+    if (dicom) await decodeCapture(await openImage(bytes, SHOWN, LIMITS), SHOWN, frame);
     else await sharp(bytes, { failOn: 'error', limitInputPixels: false }).raw().toBuffer();
     return null;
   } catch (error) {
     return (error as Error).message.split('\n')[0]!;
   }
 }
+
+const SHOWN: Preprocessing = {
+  ...{ width: 64, height: 64, channels: 3, frames: 1 },
+  ...{ crop: 'none', fit: 'fill', kernel: 'nearest' },
+};
 
 function count(words: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -71,12 +71,17 @@ test('a capture behind which none can be judged ends its file, until it is judge
 });
 
 test('one that vanished amid its frames and stands there again goes on where it was', async (t) => {
-  const { ledger } = await opened(t);
+  const { ledger, file } = await opened(t);
   judge(ledger, 1, 4);
   judge(ledger, 2, null, { verdict: 'unscorable', reason: 'vanished' });
   assert.equal(missing(ledger), 2);
   judge(ledger, 2, 4);
   assert.equal(missing(ledger), 3);
+  for (const frame of [3, 4]) judge(ledger, frame, 4);
+  for (const frame of [2, 4]) ask(file, frame);
+  judge(ledger, 2, null, { verdict: 'unscorable', reason: 'vanished' });
+  judge(ledger, 2, 4);
+  assert.equal(missing(ledger), 4, 'the wish is not forgotten');
 });
 
 test('a bundle that takes the file as one capture ends the wishes on its others', async (t) => {

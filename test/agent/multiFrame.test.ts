@@ -15,7 +15,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { MOST_TOGETHER } from '../../agent/commit.ts';
+import { readBundle } from '../../agent/inspect/bundle.ts';
 import type { LedgerRow } from '../../agent/ledger/reader.ts';
+import type { RecalibratedOnDevice } from '../../agent/recalibrate.ts';
 import type { Verdict } from '../../config/verdict.ts';
 import { runAgent } from '../support/agent.ts';
 import { makeTestBundle } from '../support/bundle.ts';
@@ -220,6 +222,21 @@ test('after a change of the bundle each frame is judged again on request', async
       .map(({ id }) => id),
   );
   await verify();
+});
+
+test('confirmed as fine, each frame is an image that the new bundle is calibrated on', async (t) => {
+  const { at, bundle, watch, drop, run, successful } = await place(t);
+  const kinds = Array.from({ length: 24 }, () => 'smooth' as const);
+  drop('clip.dcm', (file) => writeFileSync(file, drawFrames(kinds)));
+  await run();
+  const confirmed = path.join(at, 'fine.txt');
+  writeFileSync(confirmed, 'clip.dcm\n');
+  const places = ['--watch', watch, '--state', path.join(at, 'state')];
+  const given = ['--bundle', bundle, ...places, '--confirmed', confirmed, '--json'];
+  const result: RecalibratedOnDevice = JSON.parse(await successful(['recalibrate', ...given]));
+  assert.deepEqual([result.images, result.copies, result.warnings], [24, 0, []]);
+  const { scores } = (await readBundle(result.bundle)).manifest.calibration;
+  assert.equal(new Set(scores).size, 24, 'not one frame again and again');
 });
 
 test('a real one of ten frames, encoded', {

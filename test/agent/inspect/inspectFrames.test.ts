@@ -82,6 +82,7 @@ test('a file is read once for all its frames, unless it changes or another comes
   assert.ok((await reads(() => inspector.inspect(clip, 4))) >= length, 'it is let go for another file');
 
   rmSync(clip);
+  assert.equal((await inspector.inspectBytes(drawFrames(['smooth', 'noisy'], size))).frames, 2);
   const gone = (await inspector.inspect(clip, 2)) as Unscored;
   assert.deepEqual([gone.reason, gone.frames], ['vanished', null]);
 });
