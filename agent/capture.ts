@@ -12,6 +12,11 @@ export interface Capture {
   readonly modifiedNanoseconds: bigint;
   /** What stands at that name; only a file can be scored. */
   readonly kind: 'file' | 'not-a-file' | 'dangling-link' | 'unreadable' | 'too-deep';
+  /**
+   * When the file was last changed in any way, name and permissions included (ctime, which nobody can set), nanoseconds
+   * since 1970; absent: not known. Does not tell versions apart, but that another content may stand there.
+   */
+  readonly changedNanoseconds?: bigint;
   /** Which frame of the file, from 2; absent: the first, which is all that most files hold. */
   readonly frame?: number;
 }

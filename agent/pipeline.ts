@@ -206,6 +206,7 @@ async function handle(
   const verdict = await options.commits.add({
     capture,
     contentSha256: inspection.sha256,
+    gone: inspection.outcome === 'unscorable' && inspection.reason === 'vanished',
     frames: inspection.frames,
     makeVerdict: (place) => options.verdictOf(capture, inspection, place),
   });

@@ -18,6 +18,8 @@ export interface Entry {
   readonly capture: Capture;
   /** SHA-256 of the content, hex; null when nothing was read. */
   readonly contentSha256: string | null;
+  /** Its file is no longer there. Default: false. */
+  readonly gone?: boolean;
   /** How many captures its file holds; null: this one is the last that can be judged. Default: 1. */
   readonly frames?: number | null;
   /** Called inside the transaction. */
@@ -27,7 +29,7 @@ export interface Entry {
 export interface LedgerRecords {
   /**
    * Whether there is nothing to do about this file, which stands in the folder: each of its captures has a verdict,
-   * nobody asked for another, and the verdict does not say that it is gone.
+   * nobody asked for another, the verdict does not say that it is gone, and the file was not changed in any way since.
    */
   isRecorded(file: Capture): boolean;
   /**
@@ -39,8 +41,8 @@ export interface LedgerRecords {
   following(capture: Capture, frames: number): Capture | null;
   /**
    * Writes capture, verdict and outbox row of each entry, in order, in one transaction: all or none, on disk when it
-   * returns. null: there is nothing to do about that capture, or its file holds no such frame; `makeVerdict` is not
-   * called. `seq` counts up by one, without gaps.
+   * returns. null: there is nothing to do about that capture, it turned out to hold what it held, or its file holds no
+   * such frame; `makeVerdict` is not called. `seq` counts up by one, without gaps.
    * @throws LedgerError when the disk is full or failing; nothing was written then.
    */
   record(entries: readonly Entry[]): (Verdict | null)[];
@@ -74,6 +76,10 @@ interface Known {
   readonly capture: number;
   /** Of the first capture of its file. */
   readonly frames: number;
+  readonly sha256: string | null;
+  /** Whether it is to be judged again, whatever it holds. */
+  readonly asked: 0 | 1;
+  /** `asked`, or its file was changed in some way since it was judged. */
   readonly wanted: 0 | 1;
 }
 
@@ -85,17 +91,20 @@ interface Newest {
 export function ledgerRecords(connection: Connection, highWater: Pick<HighWater, 'note'>): LedgerRecords {
   const { database } = connection;
   const find = database.prepare(
-    `SELECT capture, frame, frames,
-            EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)
-            OR coalesce((SELECT reason IN ('vanished', 'changed-while-reading') AND revision < ${MOST_RETURNS} FROM verdicts
-                         WHERE verdicts.capture = captures.capture ORDER BY revision DESC LIMIT 1), 0) AS wanted
-     FROM captures WHERE name = ? AND size = ? AND modified_ns = ? AND kind = ? AND frame BETWEEN ? AND ? ORDER BY frame`,
+    `SELECT capture, frame, frames, sha256, asked, asked OR changed AS wanted
+     FROM (SELECT *, coalesce(changed_ns <> ?5, 0) AS changed,
+             EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)
+             OR coalesce((SELECT reason IN ('vanished', 'changed-while-reading') AND revision < ${MOST_RETURNS} FROM verdicts
+                          WHERE verdicts.capture = captures.capture ORDER BY revision DESC LIMIT 1), 0) AS asked
+           FROM captures WHERE name = ?1 AND size = ?2 AND modified_ns = ?3 AND kind = ?4 AND frame BETWEEN ?6 AND ?7)
+     ORDER BY frame`,
   );
   const newestOf = database.prepare(
     'SELECT id, revision FROM verdicts WHERE capture = ? ORDER BY revision DESC LIMIT 1',
   );
   const addCapture = database.prepare(
-    'INSERT INTO captures (name, size, modified_ns, kind, frame, frames, sha256) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    `INSERT INTO captures (name, size, modified_ns, kind, changed_ns, frame, frames, sha256)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const ofFile = 'name = ? AND size = ? AND modified_ns = ? AND kind = ?';
   const setFrames = database.prepare(
@@ -104,7 +113,7 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
   const forgetWishes = database.prepare(
     `DELETE FROM again WHERE capture IN (SELECT capture FROM captures WHERE ${ofFile} AND frame > ?)`,
   );
-  const setContent = database.prepare('UPDATE captures SET sha256 = ? WHERE capture = ?');
+  const setContent = database.prepare('UPDATE captures SET sha256 = ?, changed_ns = ? WHERE capture = ?');
   const answer = database.prepare('DELETE FROM again WHERE capture = ?');
   const last = database.prepare(LAST_SEQ);
   const addVerdict = database.prepare(
@@ -121,13 +130,14 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
 
   const fileOf = ({ name, size, modifiedNanoseconds, kind }: Capture) =>
     [name, size, modifiedNanoseconds, kind] as const;
+  const changedOf = ({ changedNanoseconds }: Capture) => changedNanoseconds ?? null;
   const known = (capture: Capture) => {
     const frame = frameOf(capture);
-    return find.get(...fileOf(capture), frame, frame) as Known | undefined;
+    return find.get(...fileOf(capture), changedOf(capture), frame, frame) as Known | undefined;
   };
   const following = (capture: Capture, frames: number): Capture | null => {
     let frame = frameOf(capture) + 1;
-    for (const row of find.iterate(...fileOf(capture), frame, frames)) {
+    for (const row of find.iterate(...fileOf(capture), changedOf(capture), frame, frames)) {
       if ((row.frame as number) > frame || row.wanted === 1) break;
       frame++;
     }
@@ -139,10 +149,15 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     return first.frames === 1 ? null : following(file, first.frames);
   };
 
-  const write = ({ capture, contentSha256, makeVerdict, frames = 1 }: Entry): Verdict | null => {
+  const write = ({ capture, contentSha256, gone, makeVerdict, frames = 1 }: Entry): Verdict | null => {
     const before = known(capture);
     if (before?.wanted === 0) return null;
-    const [file, frame] = [fileOf(capture), frameOf(capture)];
+    const [file, frame, changed] = [fileOf(capture), frameOf(capture), changedOf(capture)];
+    // Changed in some way since it was judged: where it holds what it held, or is gone by now, that verdict stays.
+    if (before?.asked === 0 && (before.sha256 === contentSha256 || gone)) {
+      if (!gone) setContent.run(contentSha256, changed, before.capture);
+      return null;
+    }
     const captures = frames ?? frame;
     if (frame > 1 || before !== undefined) {
       const { changes } = setFrames.run(captures, ...file, captures);
@@ -152,9 +167,9 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     if (frame > captures) return null;
     const number =
       before?.capture ??
-      addCapture.run(...file, frame, frame === 1 ? captures : null, contentSha256).lastInsertRowid;
+      addCapture.run(...file, changed, frame, frame === 1 ? captures : null, contentSha256).lastInsertRowid;
     if (before !== undefined) {
-      setContent.run(contentSha256, number);
+      setContent.run(contentSha256, changed, number);
       answer.run(number);
     }
     const replaced = newestOf.get(number) as Newest | undefined;

@@ -178,6 +178,10 @@ export const MIGRATIONS: readonly string[] = [
   DROP TABLE captures;
   ALTER TABLE captures_3 RENAME TO captures;
   `,
+  `
+  -- changed_ns: when the file had been changed in any way (ctime) as it was judged; null: not known.
+  ALTER TABLE captures ADD COLUMN changed_ns INTEGER;
+  `,
 ];
 
 /** Schema version that this agent writes. */

@@ -118,6 +118,7 @@ function versionOf(name: string, stats: BigIntStats): Capture {
     name,
     size: Number(stats.size),
     modifiedNanoseconds: modificationTime(stats.mtimeNs),
+    changedNanoseconds: modificationTime(stats.ctimeNs),
     kind: 'file',
   };
 }

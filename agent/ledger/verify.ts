@@ -231,7 +231,7 @@ async function files(reader: LedgerReader, settings: VerifySettings): Promise<Pr
   };
 }
 
-/** A copy that keeps times, onto a name of the same size, is no new version to the agent: only its content tells. */
+/** A copy that keeps times, onto a name of the same size, may not be told by its file system: only its content tells. */
 async function contents({ database }: LedgerReader, folder: string): Promise<Proof> {
   const rows = database.prepare(
     'SELECT DISTINCT name, size, modified_ns, sha256 FROM captures WHERE sha256 IS NOT NULL',

@@ -253,6 +253,25 @@ test('a lock is free again once released, and a state folder that cannot be had 
   await assert.rejects(openLedger('/proc/plumbline/state'), /State folder .* cannot be made: .*state\.path/);
 });
 
+test('a file that was changed since it was judged is looked at again, and judged anew where it holds something else', async (t) => {
+  const ledger = await openLedger(folder(t));
+  t.after(() => ledger.close());
+  const [old, other] = ['ab'.repeat(32), 'cd'.repeat(32)];
+  const at = (changedNanoseconds: bigint) => capture('a.png', { changedNanoseconds });
+  const first = recordOne(ledger, at(1n), old, verdictOn(at(1n)))!;
+  assert.deepEqual([ledger.isRecorded(at(1n)), ledger.isRecorded(at(2n))], [true, false]);
+  assert.ok(ledger.isRecorded(capture('a.png')), 'where the file system does not tell');
+  const fails = () => assert.fail('a second verdict on the same content');
+  assert.equal(recordOne(ledger, at(2n), old, fails), null, 'renamed there and back, perhaps');
+  assert.deepEqual([ledger.isRecorded(at(1n)), ledger.isRecorded(at(2n))], [false, true]);
+  const gone = { capture: at(3n), contentSha256: null, gone: true, makeVerdict: fails };
+  assert.deepEqual(ledger.record([gone]), [null], 'what was said of it when it was there is still so');
+  assert.equal(ledger.isRecorded(at(3n)), false);
+  const second = recordOne(ledger, at(3n), other, verdictOn(at(3n)))!;
+  assert.deepEqual([second.revision, second.supersedes], [2, first.id]);
+  assert.ok(ledger.isRecorded(at(3n)));
+});
+
 test('a ledger of a newer agent or of another program is refused', async (t) => {
   const refused = async (prepare: (path: string) => void, message: RegExp) => {
     const state = folder(t);
@@ -270,7 +289,7 @@ test('a ledger of a newer agent or of another program is refused', async (t) => 
     database.close();
   };
   const newer = `PRAGMA application_id = ${0x504c4d42}; PRAGMA user_version = 99; CREATE TABLE a (b)`;
-  await refused(sql(newer), /schema version 99, this agent knows up to 3: .*newer agent/);
+  await refused(sql(newer), /schema version 99, this agent knows up to 4: .*newer agent/);
   await refused(sql('CREATE TABLE photos (id)'), /no ledger of this agent/);
 });
 
