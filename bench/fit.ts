@@ -56,7 +56,7 @@ export async function fitDomain(
       seed,
       examples: null,
       realGolden: false,
-      quantize: false,
+      quantize: null,
       labelled: { test: null, good: [], bad: [], csv: null },
       backend: 'auto',
       threads: availableParallelism(),

@@ -29,6 +29,7 @@ import type { Metrics } from './metrics.ts';
 import { findOverlays } from './overlays/find.ts';
 import { modelAsShipped, quantizeCalibrated, requireQuantizable } from './quantize/quantize.ts';
 import { tellQuantization } from './quantize/tell.ts';
+import type { QuantizationKind } from './quantize/types.ts';
 import { type DefectPictures, drawDefects } from './report/defects.ts';
 import { takePictures } from './report/pictures.ts';
 import { renderReport } from './report/report.ts';
@@ -60,8 +61,8 @@ export interface RunOptions extends PipSurroundings {
   readonly examples: string | null;
   /** Golden samples are training images, in place of made ones. */
   readonly realGolden: boolean;
-  /** Convolutions in 8-bit integers, where that changes no verdict to speak of. */
-  readonly quantize: boolean;
+  /** Convolutions with fewer bits, where that changes no verdict to speak of; null: all in float32. */
+  readonly quantize: QuantizationKind | null;
   /** Default: that of the run to resume, else `auto`. */
   readonly backend: BackendName | 'auto' | undefined;
   readonly threads: number;
@@ -98,7 +99,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   if (before !== null) requireSameRun(before, { recipe, seed });
 
   if (options.examples !== null) requireVoices(recipe);
-  if (options.quantize) requireQuantizable(recipe);
+  if (options.quantize !== null) requireQuantizable(recipe);
   const found = await gatherSamples(options.folder, options.labelled, recipe, seed);
   announce.tellSources(console, found);
   const loaded = await readImages(found.train, 'reading images', options, recipe, console);
@@ -172,13 +173,15 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
     return calibrate(graph, { ...known, unseen, onImage: bar.onImage }).finally(bar.end);
   };
   const inFloat = { graphs: trained, calibrated: await calibrateBy(trained, {}), quantization: null };
-  const { graphs, calibrated, quantization } = options.quantize
-    ? await quantizeCalibrated(
-        inFloat,
-        { recipe, seed, split, calibrateBy, test: gathered.test, stop },
-        console,
-      )
-    : inFloat;
+  const { quantize: kind } = options;
+  const { graphs, calibrated, quantization } =
+    kind !== null
+      ? await quantizeCalibrated(
+          inFloat,
+          { kind, recipe, seed, split, calibrateBy, test: gathered.test, stop },
+          console,
+        )
+      : inFloat;
   const { bundle, tuning: tuned, unseen: scored, ...calibration } = calibrated;
   const model = modelAsShipped(trained.model, quantization);
   await writeBundle(files.bundle, bundle);

@@ -40,9 +40,9 @@ describe('trainer fit --quantize', () => {
     );
     const { quantization, bundle, model } = await readJson<Metrics>(out, 'metrics.json');
     const { comparison } = quantization!;
-    assert.equal(bundle.bytes, comparison!.bundleBytes.integer);
-    assert.equal(model.compute.milliseconds, comparison!.milliseconds.integer);
-    assert.match(await readFile(path.join(out, 'report.html'), 'utf8'), /<h2>In 8-bit integers<\/h2>/);
+    assert.equal(bundle.bytes, comparison!.bundleBytes.quantized);
+    assert.equal(model.compute.milliseconds, comparison!.milliseconds.quantized);
+    assert.match(await readFile(path.join(out, 'report.html'), 'utf8'), /<h2>Quantised<\/h2>/);
 
     // Opening it proves its digest and its golden samples.
     const inspector = await loadInspector({
@@ -52,7 +52,7 @@ describe('trainer fit --quantize', () => {
     });
     t.after(() => inspector.close());
     const { manifest, model: bytes } = inspector.bundle;
-    assert.deepEqual(manifest.provenance.quantization, { layers: 5, float: [] });
+    assert.deepEqual(manifest.provenance.quantization, { kind: 'int8', layers: 5, float: [] });
     assert.ok(Buffer.from(bytes).includes('QuantizeLinear'));
     const { images } = await readJson<{ images: { name: string; side: string }[] }>(out, 'split.json');
     const scores: number[] = [];
@@ -63,7 +63,7 @@ describe('trainer fit --quantize', () => {
     scores.sort((a, b) => a - b);
     assert.deepEqual(manifest.calibration.scores, scores);
     assert.equal(manifest.threshold.upper, scores[12 - conformalCount(0.1, 12)]);
-    assert.notEqual(comparison!.threshold.float, comparison!.threshold.integer);
+    assert.notEqual(comparison!.threshold.float, comparison!.threshold.quantized);
   });
 
   test('says that it was refused, keeps the bundle in float32 and ends with 1', async (t) => {
@@ -74,7 +74,7 @@ describe('trainer fit --quantize', () => {
     const fit = ['fit', path.join(folder, 'good'), '--out', out, ...dense, '--set', 'model.kind=dense'];
     const ended = await run('trainer', [...fit, '--epochs=1', '--quantize']);
     assert.equal(ended.code, 1, ended.stderr);
-    const why = 'the model has no convolution with constant weights, and only those are computed in integers';
+    const why = 'the model has no convolution with constant weights, and only those are quantised';
     assert.ok(
       ended.stdout.includes(`quantisation REFUSED, the bundle stays in float32: ${why}\n`),
       ended.stdout,
@@ -93,7 +93,7 @@ describe('trainer fit --quantize', () => {
     );
     const inspected = await run('agent', ['inspect', path.join(out, 'bundle.onnx')]);
     assert.equal(inspected.code, 0, inspected.stderr);
-    assert.doesNotMatch(inspected.stdout, /^integers/m);
+    assert.doesNotMatch(inspected.stdout, /^quantised/m);
   });
 
   test('is no use to a recipe of voices, and says so before it trains', async () => {
@@ -159,7 +159,7 @@ test('a graph that integers ruin on images that it was not quantised by is refus
   const stop = new AbortController().signal;
   const { quantization, ...shipped } = await quantizeCalibrated(
     inFloat,
-    { recipe: ruined, seed: 1, split, test, calibrateBy, stop },
+    { kind: 'int8', recipe: ruined, seed: 1, split, test, calibrateBy, stop },
     console,
   );
   assert.match(quantization.refused ?? 'accepted', /^\d+ of 40 verdicts change, and 0\.5 % of them may/);
@@ -185,7 +185,7 @@ describe('the gate', () => {
     Array.from({ length: count }, (_, i) => ({
       ...{ label: 'good', group: null, tested: false },
       float: { score: i, verdict: 'pass' },
-      integer: { score: i, verdict: i < changed ? 'review' : 'pass' },
+      quantized: { score: i, verdict: i < changed ? 'review' : 'pass' },
     }));
   const tested = (shift: number): Pair[] =>
     Array.from({ length: 60 }, (_, i) => {
@@ -194,7 +194,7 @@ describe('the gate', () => {
       return {
         ...{ label: poor ? 'poor' : 'good', group: null, tested: true },
         float: { score, verdict: 'pass' },
-        integer: { score: score - (poor ? shift : 0), verdict: 'pass' },
+        quantized: { score: score - (poor ? shift : 0), verdict: 'pass' },
       };
     });
 

@@ -1,26 +1,27 @@
-/** What 8-bit integers cost and gain. */
+/** What quantisation cost and gained. */
 import type { Metrics } from '../metrics.ts';
 import { MOST_CHANGED, MOST_LOST } from '../quantize/gate.ts';
-import type { Both } from '../quantize/quantize.ts';
+import { type Both, type Comparison, KIND_NAMES } from '../quantize/types.ts';
 import { type Html, html } from './html.ts';
 import { counted, range, share, short, size } from './numbers.ts';
 import { row, table } from './tables.ts';
 
 export function quantizationSection({ quantization }: Metrics): Html | null {
   if (quantization === null) return null;
-  const { refused, comparison } = quantization;
+  const { comparison } = quantization;
   return html`<section>
-<h2>In 8-bit integers</h2>
+<h2>Quantised</h2>
 ${
-  refused === null
-    ? html`<p>The bundle computes its convolutions in 8-bit integers, and its threshold was set so.</p>`
-    : html`<p class="aside"><b>Refused.</b> The bundle stays in float32: ${refused}.</p>`
+  quantization.refused === null
+    ? html`<p>The bundle computes its convolutions in ${KIND_NAMES[quantization.comparison.kind]}, and its threshold was set so.</p>`
+    : html`<p class="aside"><b>Refused.</b> The bundle stays in float32: ${quantization.refused}.</p>`
 }
 ${comparison === null ? null : figures(comparison)}
 </section>`;
 }
 
 function figures({
+  kind,
   layers,
   float,
   noise,
@@ -29,15 +30,15 @@ function figures({
   graphBytes,
   bundleBytes,
   milliseconds,
-}: NonNullable<NonNullable<Metrics['quantization']>['comparison']>): Html {
+}: Comparison): Html {
   const pair = (values: Both, format: (value: number) => string) => [
     format(values.float),
-    format(values.integer),
+    format(values.quantized),
   ];
   return html`<div class="columns">
 ${table(
   'What it gains',
-  ['measured', 'float32', 'integers'],
+  ['measured', 'float32', KIND_NAMES[kind]],
   [
     row(
       'Time of one image',
@@ -69,7 +70,7 @@ ${table(
         : [signed(auroc.value), `${signed(auroc.low)} to ${signed(auroc.high)}`],
     ]),
     row('Scores move by', 'standard deviation, of that of the scores', [share(noise)]),
-    row('Convolutions in integers', float.length === 0 ? null : `in float32: ${float.join(', ')}`, [
+    row('Convolutions quantised', float.length === 0 ? null : `in float32: ${float.join(', ')}`, [
       `${layers} of ${layers + float.length}`,
     ]),
   ],

@@ -5,7 +5,16 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import * as onnx from 'onnx-buf';
 import { type Activation, quantizeRange, quantizeWeights } from './integers.ts';
-import { constant, findLayers, floatsOf, type Layer, type Network, nameOf, openNetwork } from './network.ts';
+import {
+  constant,
+  findLayers,
+  floatsOf,
+  integer,
+  type Layer,
+  type Network,
+  nameOf,
+  openNetwork,
+} from './network.ts';
 import type { Range } from './ranges.ts';
 
 /** Operators that only move values or choose among them: what is in integers before is so behind, at the same scale. */
@@ -15,7 +24,7 @@ const CARRIERS = new Set(['MaxPool', 'Resize', 'Reshape', 'Transpose']);
  * The model with the layers of these names in integers; their weights are in the file as int8.
  * @param ranges of what these layers read and give.
  */
-export function writeQuantized(
+export function writeQdq(
   bytes: Uint8Array,
   names: ReadonlySet<string>,
   ranges: ReadonlyMap<string, Range>,
@@ -127,8 +136,3 @@ function addWeights(graph: onnx.GraphProto, layer: Layer, { scale }: Activation)
 
 const floatAgain = (name: string): string => `${name}_float`;
 const nameOfWeights = ({ node }: Layer): string => `${node.output[0]!}_weight`;
-
-function integer(name: string, value: number): onnx.AttributeProto {
-  const type = onnx.AttributeProto_AttributeType.INT;
-  return create(onnx.AttributeProtoSchema, { name, type, i: BigInt(value) });
-}
