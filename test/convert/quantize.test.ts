@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import * as onnx from 'onnx-buf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { writeHalf } from '../../convert/quantize/half.ts';
 import { LARGEST_WEIGHT, quantizeRange, quantizeWeights } from '../../convert/quantize/integers.ts';
 import { quantizeToHalf, quantizeToIntegers } from '../../convert/quantize/quantize.ts';
 import type { Feeds } from '../../convert/quantize/ranges.ts';
@@ -109,6 +110,9 @@ const inIntegers = (model: Uint8Array) =>
 
 const graphOf = (model: Uint8Array) => fromBinary(onnx.ModelProtoSchema, model).graph!;
 
+const layerNames = (model: Uint8Array): string[] =>
+  graphOf(model).node.flatMap(({ opType, output }) => (opType === 'Conv' ? output[0]! : []));
+
 async function operatorsAsRun(model: Uint8Array): Promise<string[]> {
   const file = path.join(folder, 'optimized.onnx');
   const session = await InferenceSession.create(model, { optimizedModelFilePath: file, logSeverityLevel: 4 });
@@ -208,16 +212,28 @@ describe('a net in float16', () => {
   });
 
   test('layers that leave its range stay in float32', async () => {
-    const loud = tf.mul(filter(3, 4), 1e6) as tf.Tensor4D;
+    const first = filter(3, 2);
+    const loud = tf.mul(filter(2, 4), 1e6) as tf.Tensor4D;
     const quiet = tf.mul(filter(4, 2), 1e-6) as tf.Tensor4D;
-    const last = filter(2, 2);
-    const model = trace((x) => ({ y: conv(conv(conv(x, loud), quiet), last) }), [image]);
+    const model = trace((x) => ({ y: conv(conv(conv(x, first), loud), quiet) }), [image]);
     const error = async (candidate: Uint8Array) => difference(await run(model), await run(candidate));
     const found = await quantizeToHalf(model, { error, tolerance: HALF_TOLERANCE });
-    const names = graphOf(model).node.flatMap(({ opType, output }) => (opType === 'Conv' ? output[0]! : []));
-    assert.deepEqual(found.layers, names.slice(2));
-    assert.deepEqual(found.float.toSorted(), names.slice(0, 2).toSorted());
+    const names = layerNames(model);
+    assert.deepEqual(found.layers, names.slice(0, 1));
+    assert.deepEqual(found.float.toSorted(), names.slice(1).toSorted());
     assert.ok((await error(found.model)) <= HALF_TOLERANCE);
+  });
+
+  test('a layer that stays in float32 does so between others, too', () => {
+    const weights = [filter(3, 2), filter(2, 4), filter(4, 2)] as const;
+    const model = trace((x) => ({ y: weights.reduce(conv, x) }), [image]);
+    const [first, middle, last] = layerNames(model);
+    const written = graphOf(writeHalf(model, new Set([first!, last!]))).node;
+    const inHalf = written.flatMap(({ opType, input }) =>
+      opType === 'Conv' ? input[1]!.endsWith('_half') : [],
+    );
+    assert.deepEqual(inHalf, [true, false, true]);
+    assert.ok(written.some(({ opType, output }) => opType === 'Conv' && output[0] === middle));
   });
 });
 
@@ -294,7 +310,7 @@ describe('layers that stay in float32', () => {
       tolerance: TOLERANCE,
     });
     assert.ok(strict.error <= TOLERANCE, `${strict.error}`);
-    const names = graphOf(model).node.flatMap(({ opType, output }) => (opType === 'Conv' ? output[0]! : []));
+    const names = layerNames(model);
     assert.deepEqual(strict.layers, names.slice(2));
     assert.deepEqual(strict.float.toSorted(), names.slice(0, 2).toSorted());
     assert.equal(await worst(strict.model), strict.error);

@@ -15,6 +15,7 @@ import type { Metrics } from '../../trainer/metrics.ts';
 import { judgeQuantized, type Pair } from '../../trainer/quantize/gate.ts';
 import { quantizeCalibrated, requireQuantizable } from '../../trainer/quantize/quantize.ts';
 import { tellQuantization } from '../../trainer/quantize/tell.ts';
+import type { QuantizationKind } from '../../trainer/quantize/types.ts';
 import { randomFor } from '../../trainer/random.ts';
 import { loadRecipe } from '../../trainer/recipe.ts';
 import type { Graphs } from '../../trainer/train.ts';
@@ -106,7 +107,11 @@ describe('trainer fit --quantize', () => {
 
 const recipe = await loadRecipe('auto', []);
 
-test('a graph that integers ruin on images that it was not quantised by is refused, and float32 ships', async () => {
+/**
+ * Quantises a graph that is nearly blind to flat images by noisy ones, and has it judge flat ones: a step of 1/255 of
+ * what it gives on noise is ten grey levels of a flat image.
+ */
+async function quantizeBlind(kind: QuantizationKind) {
   tf.env().set('PROD', true);
   await tf.setBackend('cpu');
   const { input, ...small } = smallRecipe(
@@ -118,7 +123,6 @@ test('a graph that integers ruin on images that it was not quantised by is refus
   const uniform = randomFor(1, 'noise');
   const noisy = () => Uint8Array.from({ length: 12 * 12 }, () => 255 * uniform());
   const loaded = (pixels: Uint8Array, i: number) => ({ name: `image ${i}`, pixels }) as LoadedImage;
-  // Nearly blind to flat images: a step of 1/255 of what a noisy one gives is ten grey levels of a flat one.
   const weights = tf.tensor4d([0, -3, 0, -3, 10, -3, 0, 0, 0], [3, 3, 1, 1]);
   const graph = trace(
     (image) => {
@@ -159,19 +163,34 @@ test('a graph that integers ruin on images that it was not quantised by is refus
   const stop = new AbortController().signal;
   const { quantization, ...shipped } = await quantizeCalibrated(
     inFloat,
-    { kind: 'int8', recipe: ruined, seed: 1, split, test, calibrateBy, stop },
+    { kind, recipe: ruined, seed: 1, split, test, calibrateBy, stop },
     console,
   );
+  tellQuantization(console, quantization);
+  return { inFloat, quantization, shipped, said };
+}
+
+test('a graph that integers ruin on images that it was not quantised by is refused, and float32 ships', async () => {
+  const { inFloat, quantization, shipped, said } = await quantizeBlind('int8');
   assert.match(quantization.refused ?? 'accepted', /^\d+ of 40 verdicts change, and 0\.5 % of them may/);
   assert.equal(shipped.calibrated, inFloat.calibrated);
-  assert.equal(shipped.graphs, graphs);
+  assert.equal(shipped.graphs, inFloat.graphs);
   assert.ok(
     quantization.comparison!.noise < 0.03,
     'nothing was wrong on the images that it was quantised by',
   );
-  tellQuantization(console, quantization);
   assert.match(said[0]!, /^quantisation REFUSED, the bundle stays in float32: \d+ of 40 verdicts change/);
-  assert.match(said[1]!, /^ {2}tried: 1 of 1 convolutions/);
+  assert.match(said[1]!, /^ {2}tried: 1 of 1 convolutions in 8-bit integers$/);
+});
+
+test('float16 does the same graph no harm, and ships', async () => {
+  const { inFloat, quantization, shipped, said } = await quantizeBlind('float16');
+  assert.equal(quantization.refused, null);
+  const { manifest, model } = shipped.calibrated.bundle;
+  assert.deepEqual(manifest.provenance.quantization, { kind: 'float16', layers: 1, float: [] });
+  assert.equal(model.length, quantization.comparison!.bundleBytes.quantized);
+  assert.notDeepEqual(manifest.calibration.scores, inFloat.calibrated.bundle.manifest.calibration.scores);
+  assert.equal(said[0], 'quantised: 1 of 1 convolutions in float16');
 });
 
 const PROVENANCE = {
