@@ -56,7 +56,7 @@ export async function fitDomain(
       seed,
       examples: null,
       realGolden: false,
-      quantize: null,
+      quantize: false,
       labelled: { test: null, good: [], bad: [], csv: null },
       backend: 'auto',
       threads: availableParallelism(),

@@ -128,12 +128,12 @@ export const manifest = z.strictObject({
       .describe('The pretrained encoder that the graph holds; null: none.'),
     quantization: z
       .strictObject({
-        kind: z.enum(['int8', 'float16']),
-        layers: z.int().min(1).describe('Convolutions of this kind.'),
+        kind: z.literal('int8'),
+        layers: z.int().min(1).describe('Convolutions in integers.'),
         float: z.array(z.string()).describe('Those that stay in float32, by the tensors that they give.'),
       })
       .optional()
-      .describe('Convolutions are computed in 8-bit integers or in float16; absent: all in float32.'),
+      .describe('Convolutions are computed in 8-bit integers; absent: all in float32.'),
     examples: z
       .strictObject({
         images: z.int().min(1),

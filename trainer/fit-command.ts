@@ -78,13 +78,10 @@ export function addFitCommand(program: Command, context: FitCommandContext): voi
         .choices(['made', 'real'])
         .default('made'),
     )
-    .addOption(
-      new Option(
-        '--quantize [kind]',
-        'convolutions in 8-bit integers (int8, for processors) or float16 (for CUDA): a smaller, faster bundle, refused where its verdicts change',
-      )
-        .choices(['int8', 'float16'])
-        .preset('int8'),
+    .option(
+      '--quantize',
+      'compute the convolutions in 8-bit integers: a smaller and faster bundle, refused where its verdicts change',
+      false,
     )
     .option('--resume', 'go on with the run in --out where it stopped', false)
     .option('--json', 'print the metrics as JSON at the end; what goes on is told on standard error', false)
@@ -145,7 +142,7 @@ Examples:
           },
           examples: options.examples ?? null,
           realGolden: options.golden === 'real',
-          quantize: options.quantize ?? null,
+          quantize: options.quantize,
           backend: options.backend,
           resume: options.resume,
           cache: context.cache,

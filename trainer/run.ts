@@ -29,7 +29,6 @@ import type { Metrics } from './metrics.ts';
 import { findOverlays } from './overlays/find.ts';
 import { modelAsShipped, quantizeCalibrated, requireQuantizable } from './quantize/quantize.ts';
 import { tellQuantization } from './quantize/tell.ts';
-import type { QuantizationKind } from './quantize/types.ts';
 import { type DefectPictures, drawDefects } from './report/defects.ts';
 import { takePictures } from './report/pictures.ts';
 import { renderReport } from './report/report.ts';
@@ -61,8 +60,8 @@ export interface RunOptions extends PipSurroundings {
   readonly examples: string | null;
   /** Golden samples are training images, in place of made ones. */
   readonly realGolden: boolean;
-  /** Convolutions with fewer bits, where that changes no verdict to speak of; null: all in float32. */
-  readonly quantize: QuantizationKind | null;
+  /** Convolutions in 8-bit integers, where that changes no verdict to speak of. */
+  readonly quantize: boolean;
   /** Default: that of the run to resume, else `auto`. */
   readonly backend: BackendName | 'auto' | undefined;
   readonly threads: number;
@@ -99,7 +98,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   if (before !== null) requireSameRun(before, { recipe, seed });
 
   if (options.examples !== null) requireVoices(recipe);
-  if (options.quantize !== null) requireQuantizable(recipe);
+  if (options.quantize) requireQuantizable(recipe);
   const found = await gatherSamples(options.folder, options.labelled, recipe, seed);
   announce.tellSources(console, found);
   const loaded = await readImages(found.train, 'reading images', options, recipe, console);
@@ -173,15 +172,13 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
     return calibrate(graph, { ...known, unseen, onImage: bar.onImage }).finally(bar.end);
   };
   const inFloat = { graphs: trained, calibrated: await calibrateBy(trained, {}), quantization: null };
-  const { quantize: kind } = options;
-  const { graphs, calibrated, quantization } =
-    kind !== null
-      ? await quantizeCalibrated(
-          inFloat,
-          { kind, recipe, seed, split, calibrateBy, test: gathered.test, stop },
-          console,
-        )
-      : inFloat;
+  const { graphs, calibrated, quantization } = options.quantize
+    ? await quantizeCalibrated(
+        inFloat,
+        { recipe, seed, split, calibrateBy, test: gathered.test, stop },
+        console,
+      )
+    : inFloat;
   const { bundle, tuning: tuned, unseen: scored, ...calibration } = calibrated;
   const model = modelAsShipped(trained.model, quantization);
   await writeBundle(files.bundle, bundle);

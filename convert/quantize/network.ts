@@ -86,9 +86,3 @@ function typeOf(values: Float32Array | Int8Array | Uint8Array | Int32Array): onn
   if (values instanceof Int8Array) return INT8;
   return values instanceof Uint8Array ? UINT8 : INT32;
 }
-
-/** An attribute. */
-export function integer(name: string, value: number): onnx.AttributeProto {
-  const type = onnx.AttributeProto_AttributeType.INT;
-  return create(onnx.AttributeProtoSchema, { name, type, i: BigInt(value) });
-}

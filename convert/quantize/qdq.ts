@@ -5,16 +5,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import * as onnx from 'onnx-buf';
 import { type Activation, quantizeRange, quantizeWeights } from './integers.ts';
-import {
-  constant,
-  findLayers,
-  floatsOf,
-  integer,
-  type Layer,
-  type Network,
-  nameOf,
-  openNetwork,
-} from './network.ts';
+import { constant, findLayers, floatsOf, type Layer, type Network, nameOf, openNetwork } from './network.ts';
 import type { Range } from './ranges.ts';
 
 /** Operators that only move values or choose among them: what is in integers before is so behind, at the same scale. */
@@ -136,3 +127,8 @@ function addWeights(graph: onnx.GraphProto, layer: Layer, { scale }: Activation)
 
 const floatAgain = (name: string): string => `${name}_float`;
 const nameOfWeights = ({ node }: Layer): string => `${node.output[0]!}_weight`;
+
+function integer(name: string, value: number): onnx.AttributeProto {
+  const type = onnx.AttributeProto_AttributeType.INT;
+  return create(onnx.AttributeProtoSchema, { name, type, i: BigInt(value) });
+}

@@ -1,11 +1,10 @@
-/** A float32 model as one that computes its convolutions with fewer bits. */
-import { writeHalf } from './half.ts';
+/** A float32 model as one that computes its convolutions in 8-bit integers. */
 import { findLayers, type Layer, type Network, nameOf, openNetwork } from './network.ts';
 import { writeQdq } from './qdq.ts';
 import { type Feeds, measureRanges } from './ranges.ts';
 import { QuantizationError, type Quantized, type SearchOptions, searchLayers } from './search.ts';
 
-export interface IntegerOptions extends SearchOptions {
+export interface QuantizeOptions extends SearchOptions {
   /** Typical inputs, one run each: the range of each activation is what they reach. */
   readonly feeds: readonly Feeds[];
   /** Inputs between which every other lies. What reads them before any layer is not cut off, however untypical it is. */
@@ -17,9 +16,9 @@ export interface IntegerOptions extends SearchOptions {
  * bits. Equal input gives equal bytes.
  * @throws QuantizationError when there is nothing to quantise, or nothing that is good enough.
  */
-export async function quantizeToIntegers(
+export async function quantize(
   model: Uint8Array,
-  { feeds, extremes, ...search }: IntegerOptions,
+  { feeds, extremes, ...search }: QuantizeOptions,
 ): Promise<Quantized> {
   const network = openNetwork(model);
   const layers = requireLayers(network);
@@ -32,21 +31,11 @@ export async function quantizeToIntegers(
   return searchLayers(layers.map(nameOf), (names) => writeQdq(model, names, ranges), search);
 }
 
-/**
- * Convolutions, and what lies between them, in float16; on a graphics card faster, on a processor not. Equal input gives
- * equal bytes.
- * @throws QuantizationError when there is nothing to quantise, or nothing that is good enough.
- */
-export async function quantizeToHalf(model: Uint8Array, search: SearchOptions): Promise<Quantized> {
-  const names = requireLayers(openNetwork(model)).map(nameOf);
-  return searchLayers(names, (chosen) => writeHalf(model, chosen), search);
-}
-
 function requireLayers(network: Network): Layer[] {
   const layers = findLayers(network);
   if (layers.length > 0) return layers;
   throw new QuantizationError(
-    'the model has no convolution with constant weights, and only those are quantised',
+    'the model has no convolution with constant weights, and only those are computed in integers',
   );
 }
 

@@ -1,4 +1,4 @@
-/** Which layers of a model can be computed with fewer bits. */
+/** Which layers of a model can be computed in integers. */
 
 export interface SearchOptions {
   /** How wrong a candidate is beside the float32 model, in any unit; NaN: utterly. */
@@ -10,7 +10,7 @@ export interface SearchOptions {
 export interface Quantized {
   /** Serialised ONNX with the inputs and outputs of the float32 model. */
   readonly model: Uint8Array;
-  /** Names of the layers with fewer bits: the tensors that they give, in the order of the graph. */
+  /** Names of the layers in integers: the tensors that they give, in the order of the graph. */
   readonly layers: readonly string[];
   /** Of those that stay in float32, the most sensitive first. */
   readonly float: readonly string[];
@@ -25,7 +25,7 @@ export class QuantizationError extends Error {
 /**
  * Tries all of `names`; where the error is too large, each is measured alone, and the worst stay in float32, as many as
  * it takes.
- * @param write the model with just these layers changed.
+ * @param write the model with just these layers in integers.
  * @throws QuantizationError when there is none whose error is small enough.
  */
 export async function searchLayers(
@@ -50,7 +50,7 @@ export async function searchLayers(
     if (rest.error <= tolerance) return { ...rest, float };
   }
   throw new QuantizationError(
-    `every layer is too sensitive: with ${worstFirst.at(-1)} alone quantised the error is ${mildest.toPrecision(2)}, and ${tolerance} is allowed`,
+    `every layer is too sensitive: with ${worstFirst.at(-1)} alone in integers the error is ${mildest.toPrecision(2)}, and ${tolerance} is allowed`,
   );
 }
 

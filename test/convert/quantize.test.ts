@@ -1,4 +1,4 @@
-/** Convolutions with fewer bits: how near they stay, what the file holds, which layers stay in float32. */
+/** Convolutions in 8-bit integers: how near they stay, what the file holds, which layers stay in float32. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,9 +9,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import * as onnx from 'onnx-buf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { writeHalf } from '../../convert/quantize/half.ts';
 import { LARGEST_WEIGHT, quantizeRange, quantizeWeights } from '../../convert/quantize/integers.ts';
-import { quantizeToHalf, quantizeToIntegers } from '../../convert/quantize/quantize.ts';
+import { quantize } from '../../convert/quantize/quantize.ts';
 import type { Feeds } from '../../convert/quantize/ranges.ts';
 import { QuantizationError } from '../../convert/quantize/search.ts';
 import { type TracedFunction, trace } from '../../convert/trace.ts';
@@ -19,9 +18,6 @@ import { randomArray, seeded } from './support/numbers.ts';
 
 /** Of the range of the output: half a step of 1/255 for each of up to four activations, and 1/128 for the weights. */
 const TOLERANCE = 0.03;
-
-/** Of the range of the output: float16 has 11 bits, and each tensor is rounded once. */
-const HALF_TOLERANCE = 0.002;
 
 /** Fused kernels round sums at other places than the operators that they stand for: a step of an 8-bit activation. */
 const STEP = 0.02;
@@ -104,9 +100,7 @@ function difference(expected: readonly Outputs[], got: readonly Outputs[]): numb
 }
 
 const inIntegers = (model: Uint8Array) =>
-  quantizeToIntegers(model, { feeds, extremes: [], error: async () => 0, tolerance: 0 }).then(
-    ({ model }) => model,
-  );
+  quantize(model, { feeds, extremes: [], error: async () => 0, tolerance: 0 }).then(({ model }) => model);
 
 const graphOf = (model: Uint8Array) => fromBinary(onnx.ModelProtoSchema, model).graph!;
 
@@ -184,59 +178,6 @@ describe('a net in integers', () => {
   });
 });
 
-describe('a net in float16', () => {
-  const inHalf = (model: Uint8Array) => quantizeToHalf(model, { error: async () => 0, tolerance: 0 });
-
-  for (const [name, fn] of Object.entries(NETS))
-    test(`${name}: near the net in float32, and half as large`, async () => {
-      const model = trace(fn, [image]);
-      const { model: half } = await inHalf(model);
-      const found = difference(await run(model), await run(half));
-      assert.ok(found > 0 && found <= HALF_TOLERANCE, `difference ${found}`);
-      const [before, now] = [graphOf(model), graphOf(half)];
-      assert.deepEqual([now.input, now.output], [before.input, before.output]);
-      const { FLOAT16 } = onnx.TensorProto_DataType;
-      const filters = now.initializer.filter(({ dims }) => dims.length === 4);
-      assert.ok(filters.length > 0 && filters.every(({ dataType }) => dataType === FLOAT16));
-    });
-
-  test('what lies between layers is in float16, what lies before or behind is not', async () => {
-    const { model } = await inHalf(trace(NETS['an autoencoder']!, [image]));
-    const half = graphOf(model).node.filter(({ output }) => output[0]!.endsWith('_half'));
-    assert.deepEqual(
-      half.map(({ opType }) => opType),
-      ['Cast', 'Conv', 'Relu', 'MaxPool', 'Conv', 'Relu', 'Resize', 'Conv'],
-    );
-    const casts = graphOf(model).node.filter(({ opType }) => opType === 'Cast');
-    assert.equal(casts.length, 2, 'one into float16, one out of it');
-  });
-
-  test('layers that leave its range stay in float32', async () => {
-    const first = filter(3, 2);
-    const loud = tf.mul(filter(2, 4), 1e6) as tf.Tensor4D;
-    const quiet = tf.mul(filter(4, 2), 1e-6) as tf.Tensor4D;
-    const model = trace((x) => ({ y: conv(conv(conv(x, first), loud), quiet) }), [image]);
-    const error = async (candidate: Uint8Array) => difference(await run(model), await run(candidate));
-    const found = await quantizeToHalf(model, { error, tolerance: HALF_TOLERANCE });
-    const names = layerNames(model);
-    assert.deepEqual(found.layers, names.slice(0, 1));
-    assert.deepEqual(found.float.toSorted(), names.slice(1).toSorted());
-    assert.ok((await error(found.model)) <= HALF_TOLERANCE);
-  });
-
-  test('a layer that stays in float32 does so between others, too', () => {
-    const weights = [filter(3, 2), filter(2, 4), filter(4, 2)] as const;
-    const model = trace((x) => ({ y: weights.reduce(conv, x) }), [image]);
-    const [first, middle, last] = layerNames(model);
-    const written = graphOf(writeHalf(model, new Set([first!, last!]))).node;
-    const inHalf = written.flatMap(({ opType, input }) =>
-      opType === 'Conv' ? input[1]!.endsWith('_half') : [],
-    );
-    assert.deepEqual(inHalf, [true, false, true]);
-    assert.ok(written.some(({ opType, output }) => opType === 'Conv' && output[0] === middle));
-  });
-});
-
 test('an input that is untypical reaches the first layer as it is, where extremes were given', async () => {
   const weights = filter(3, 2);
   const model = trace((x) => ({ y: conv(x, weights) }), [image]);
@@ -244,7 +185,7 @@ test('an input that is untypical reaches the first layer as it is, where extreme
     image: new Tensor('float32', new Float32Array(8 * 8 * 3).fill(value), [1, 8, 8, 3]),
   });
   const scales = async (extremes: readonly Feeds[]) => {
-    const quantized = await quantizeToIntegers(model, {
+    const quantized = await quantize(model, {
       feeds,
       extremes,
       error: async () => 0,
@@ -300,10 +241,10 @@ describe('layers that stay in float32', () => {
   const worst = async (candidate: Uint8Array) => difference(await run(model), await run(candidate));
 
   test('are those that cost the most', async () => {
-    const tolerant = await quantizeToIntegers(model, { feeds, extremes: [], error: worst, tolerance: 1 });
+    const tolerant = await quantize(model, { feeds, extremes: [], error: worst, tolerance: 1 });
     assert.deepEqual(tolerant.float, []);
     assert.ok(tolerant.error > TOLERANCE, `${tolerant.error}`);
-    const strict = await quantizeToIntegers(model, {
+    const strict = await quantize(model, {
       feeds,
       extremes: [],
       error: worst,
@@ -316,18 +257,32 @@ describe('layers that stay in float32', () => {
     assert.equal(await worst(strict.model), strict.error);
   });
 
+  test('are first of all those that give no number at all', async () => {
+    const names = layerNames(model);
+    const error = async (candidate: Uint8Array) => {
+      const operators = graphOf(candidate).node;
+      const hasDequantized = (name: string) =>
+        operators.some(
+          ({ opType, output }) => opType === 'DequantizeLinear' && output[0] === `${name}_weight_float`,
+        );
+      return hasDequantized(names[2]!) ? Number.NaN : 0;
+    };
+    const found = await quantize(model, { feeds, extremes: [], error, tolerance: 0 });
+    assert.deepEqual([found.layers, found.float], [names.slice(0, 2), names.slice(2)]);
+  });
+
   test('may be all of them, or there may be none: said, and nothing is written', async () => {
     await assert.rejects(
-      quantizeToIntegers(model, { feeds, extremes: [], error: worst, tolerance: 1e-9 }),
+      quantize(model, { feeds, extremes: [], error: worst, tolerance: 1e-9 }),
       (error: Error) => {
         assert.ok(error instanceof QuantizationError);
-        assert.match(error.message, /every layer is too sensitive: with \w+ alone quantised the error is /);
+        assert.match(error.message, /every layer is too sensitive: with \w+ alone in integers the error is /);
         return true;
       },
     );
     const plain = trace((x) => ({ y: tf.sum(x, [1, 2, 3]) }), [image]);
     await assert.rejects(
-      quantizeToIntegers(plain, { feeds, extremes: [], error: worst, tolerance: 1 }),
+      quantize(plain, { feeds, extremes: [], error: worst, tolerance: 1 }),
       /no convolution with constant weights/,
     );
   });

@@ -15,7 +15,6 @@ import type { Metrics } from '../../trainer/metrics.ts';
 import { judgeQuantized, type Pair } from '../../trainer/quantize/gate.ts';
 import { quantizeCalibrated, requireQuantizable } from '../../trainer/quantize/quantize.ts';
 import { tellQuantization } from '../../trainer/quantize/tell.ts';
-import type { QuantizationKind } from '../../trainer/quantize/types.ts';
 import { randomFor } from '../../trainer/random.ts';
 import { loadRecipe } from '../../trainer/recipe.ts';
 import type { Graphs } from '../../trainer/train.ts';
@@ -43,7 +42,7 @@ describe('trainer fit --quantize', () => {
     const { comparison } = quantization!;
     assert.equal(bundle.bytes, comparison!.bundleBytes.quantized);
     assert.equal(model.compute.milliseconds, comparison!.milliseconds.quantized);
-    assert.match(await readFile(path.join(out, 'report.html'), 'utf8'), /<h2>Quantised<\/h2>/);
+    assert.match(await readFile(path.join(out, 'report.html'), 'utf8'), /<h2>In 8-bit integers<\/h2>/);
 
     // Opening it proves its digest and its golden samples.
     const inspector = await loadInspector({
@@ -75,7 +74,7 @@ describe('trainer fit --quantize', () => {
     const fit = ['fit', path.join(folder, 'good'), '--out', out, ...dense, '--set', 'model.kind=dense'];
     const ended = await run('trainer', [...fit, '--epochs=1', '--quantize']);
     assert.equal(ended.code, 1, ended.stderr);
-    const why = 'the model has no convolution with constant weights, and only those are quantised';
+    const why = 'the model has no convolution with constant weights, and only those are computed in integers';
     assert.ok(
       ended.stdout.includes(`quantisation REFUSED, the bundle stays in float32: ${why}\n`),
       ended.stdout,
@@ -111,7 +110,7 @@ const recipe = await loadRecipe('auto', []);
  * Quantises a graph that is nearly blind to flat images by noisy ones, and has it judge flat ones: a step of 1/255 of
  * what it gives on noise is ten grey levels of a flat image.
  */
-async function quantizeBlind(kind: QuantizationKind) {
+async function quantizeBlind() {
   tf.env().set('PROD', true);
   await tf.setBackend('cpu');
   const { input, ...small } = smallRecipe(
@@ -163,7 +162,7 @@ async function quantizeBlind(kind: QuantizationKind) {
   const stop = new AbortController().signal;
   const { quantization, ...shipped } = await quantizeCalibrated(
     inFloat,
-    { kind, recipe: ruined, seed: 1, split, test, calibrateBy, stop },
+    { recipe: ruined, seed: 1, split, test, calibrateBy, stop },
     console,
   );
   tellQuantization(console, quantization);
@@ -171,7 +170,7 @@ async function quantizeBlind(kind: QuantizationKind) {
 }
 
 test('a graph that integers ruin on images that it was not quantised by is refused, and float32 ships', async () => {
-  const { inFloat, quantization, shipped, said } = await quantizeBlind('int8');
+  const { inFloat, quantization, shipped, said } = await quantizeBlind();
   assert.match(quantization.refused ?? 'accepted', /^\d+ of 40 verdicts change, and 0\.5 % of them may/);
   assert.equal(shipped.calibrated, inFloat.calibrated);
   assert.equal(shipped.graphs, inFloat.graphs);
@@ -181,16 +180,6 @@ test('a graph that integers ruin on images that it was not quantised by is refus
   );
   assert.match(said[0]!, /^quantisation REFUSED, the bundle stays in float32: \d+ of 40 verdicts change/);
   assert.match(said[1]!, /^ {2}tried: 1 of 1 convolutions in 8-bit integers$/);
-});
-
-test('float16 does the same graph no harm, and ships', async () => {
-  const { inFloat, quantization, shipped, said } = await quantizeBlind('float16');
-  assert.equal(quantization.refused, null);
-  const { manifest, model } = shipped.calibrated.bundle;
-  assert.deepEqual(manifest.provenance.quantization, { kind: 'float16', layers: 1, float: [] });
-  assert.equal(model.length, quantization.comparison!.bundleBytes.quantized);
-  assert.notDeepEqual(manifest.calibration.scores, inFloat.calibrated.bundle.manifest.calibration.scores);
-  assert.equal(said[0], 'quantised: 1 of 1 convolutions in float16');
 });
 
 const PROVENANCE = {

@@ -1,14 +1,13 @@
-/** The graph of a bundle, quantised as far as its scores allow. */
+/** The graph of a bundle in 8-bit integers, as far as its scores allow. */
 import { Tensor } from 'onnxruntime-node';
 import type { Bundle } from '../../agent/inspect/bundle.ts';
 import { openScorer } from '../../agent/inspect/score.ts';
 import type { Recipe } from '../../config/recipe.ts';
-import { quantizeToHalf, quantizeToIntegers } from '../../convert/quantize/quantize.ts';
+import { quantize } from '../../convert/quantize/quantize.ts';
 import type { Quantized } from '../../convert/quantize/search.ts';
 import { EXECUTION } from '../calibrate.ts';
 import type { Picture } from '../features.ts';
 import { randomFor, shuffled } from '../random.ts';
-import type { QuantizationKind } from './types.ts';
 
 /** Images that activations are measured on; more hardly widen the ranges. */
 const MEASURED = 100;
@@ -26,7 +25,6 @@ const MOST_NOISE = 0.03;
 export function quantizeGraph(
   graph: Uint8Array,
   options: {
-    readonly kind: QuantizationKind;
     readonly recipe: Recipe;
     readonly seed: number;
     readonly trained: readonly Picture[];
@@ -34,7 +32,7 @@ export function quantizeGraph(
     readonly bundle: Bundle;
   },
 ): Promise<Quantized> {
-  const { kind, recipe, seed, trained, bundle } = options;
+  const { recipe, seed, trained, bundle } = options;
   const pictures = shuffled(trained, randomFor(seed, 'quantize')).slice(0, MEASURED);
   const scoresOf = async (model: Uint8Array) => {
     const scorer = await openScorer({ ...bundle, model }, EXECUTION);
@@ -48,14 +46,13 @@ export function quantizeGraph(
     const [scores, got] = [await expected, await scoresOf(model)];
     return deviation(got.map((score, i) => score - scores[i]!)) / deviation(scores);
   };
-  const search = { error, tolerance: MOST_NOISE };
-  if (kind === 'float16') return quantizeToHalf(graph, search);
   const { width, height, channels, frames } = recipe.input;
   const shape = [1, ...(frames > 1 ? [frames] : []), height, width, channels];
   const feed = (pixels: Uint8Array) => ({ image: new Tensor('uint8', pixels, shape) });
   const plain = (value: number) => feed(new Uint8Array(pictures[0]!.pixels.length).fill(value));
-  return quantizeToIntegers(graph, {
-    ...search,
+  return quantize(graph, {
+    error,
+    tolerance: MOST_NOISE,
     feeds: pictures.map(({ pixels }) => feed(pixels)),
     extremes: [plain(0), plain(255)],
   });

@@ -1,4 +1,4 @@
-/** `trainer fit --quantize`: the trained bundle once more with fewer bits, and whether that one ships. */
+/** `trainer fit --quantize`: the trained bundle once more in 8-bit integers, and whether that one ships. */
 import type { Manifest } from '../../config/bundle.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { QuantizationError } from '../../convert/quantize/search.ts';
@@ -12,7 +12,7 @@ import type { Graphs } from '../train.ts';
 import { judgeQuantized } from './gate.ts';
 import { quantizeGraph } from './graph.ts';
 import { type JudgeOptions, judgeBoth } from './judge-both.ts';
-import type { Quantization, QuantizationKind } from './types.ts';
+import type { Quantization } from './types.ts';
 
 /** To be asked before training begins. @throws TrainerError for a recipe whose graph has nothing to gain. */
 export function requireQuantizable({ model, name }: Recipe): void {
@@ -37,7 +37,6 @@ export interface Shipped<Told> {
 }
 
 export interface QuantizeOptions extends JudgeOptions {
-  readonly kind: QuantizationKind;
   readonly seed: number;
   readonly split: Pick<Split, 'train' | 'calibration'>;
   readonly calibrateBy: (graphs: Graphs, more: Partial<Manifest['provenance']>) => Promise<Calibrated>;
@@ -52,10 +51,10 @@ export async function quantizeCalibrated(
   options: QuantizeOptions,
   console: Console,
 ): Promise<Shipped<Quantization>> {
-  const { kind, recipe, seed, split, calibrateBy } = options;
+  const { recipe, seed, split, calibrateBy } = options;
   const { graph } = inFloat.graphs;
   const { bundle: before } = inFloat.calibrated;
-  const using = { kind, recipe, seed, trained: split.train, bundle: before };
+  const using = { recipe, seed, trained: split.train, bundle: before };
   const quantized = await quantizeGraph(graph, using).catch((error: unknown) => {
     if (error instanceof QuantizationError) return error;
     throw error;
@@ -65,12 +64,12 @@ export async function quantizeCalibrated(
   const { model, float, error: noise } = quantized;
   const layers = quantized.layers.length;
   const graphs = { graph: model, unseen: [{ graph: model, images: split.calibration }] };
-  const calibrated = await calibrateBy(graphs, { quantization: { kind, layers, float: [...float] } });
+  const calibrated = await calibrateBy(graphs, { quantization: { kind: 'int8', layers, float: [...float] } });
   const gate = judgeQuantized(await judgeBoth(inFloat.calibrated, calibrated, options, console), seed);
   const { bundle: now } = calibrated;
   const milliseconds = await measureInTurns([graph, model], recipe.input);
   const comparison = {
-    ...{ kind, layers, float, noise, gate },
+    ...{ layers, float, noise, gate },
     threshold: { float: before.manifest.threshold.upper, quantized: now.manifest.threshold.upper },
     graphBytes: { float: graph.length, quantized: model.length },
     bundleBytes: { float: before.model.length, quantized: now.model.length },

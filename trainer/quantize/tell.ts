@@ -1,22 +1,22 @@
 /** What a run says of its quantised bundle. */
 import type { Console } from '../console.ts';
 import { range, share, short } from '../report/numbers.ts';
-import { type Both, KIND_NAMES, type Quantization } from './types.ts';
+import type { Both, Quantization } from './types.ts';
 
 export function tellQuantization(console: Console, { refused, comparison }: Quantization): void {
   if (refused !== null) console.say(`quantisation REFUSED, the bundle stays in float32: ${refused}`);
   if (comparison === null) return;
-  const { kind, layers, float, noise, gate, milliseconds, graphBytes, bundleBytes, threshold } = comparison;
+  const { layers, float, noise, gate, milliseconds, graphBytes, bundleBytes, threshold } = comparison;
   const left = float.length === 0 ? '' : `, ${float.join(', ')} left in float32`;
   console.say(
-    `${refused === null ? 'quantised' : '  tried'}: ${layers} of ${layers + float.length} convolutions in ${KIND_NAMES[kind]}${left}`,
+    `${refused === null ? 'quantised' : '  tried'}: ${layers} of ${layers + float.length} convolutions in 8-bit integers${left}`,
   );
   const { compared, changed } = gate.verdicts;
   console.say(
     `  costs: ${changed} of ${compared} verdicts change, ${share(changed / compared)} (${range(gate.verdicts)}); ${aurocTold(gate.auroc?.value)}; scores move by ${share(noise)} of their spread; threshold ${change(threshold, (value) => value.toPrecision(4))}`,
   );
   console.say(
-    `  gains: ${change(milliseconds, short)} ms an image on one thread of this processor (${ratio(milliseconds)} times as fast${kind === 'float16' ? '; float16 is for CUDA' : ''}); graph ${change(graphBytes, kilobytes)} kB (${ratio(graphBytes)} times smaller), bundle ${change(bundleBytes, kilobytes)} kB`,
+    `  gains: ${change(milliseconds, short)} ms an image on one thread (${ratio(milliseconds)} times as fast); graph ${change(graphBytes, kilobytes)} kB (${ratio(graphBytes)} times smaller), bundle ${change(bundleBytes, kilobytes)} kB`,
   );
 }
 

@@ -1,14 +1,5 @@
 /** What quantisation came to, as `metrics.json` tells it. */
-import type { Manifest } from '../../config/bundle.ts';
 import type { Gate } from './gate.ts';
-
-export type QuantizationKind = NonNullable<Manifest['provenance']['quantization']>['kind'];
-
-/** For people. */
-export const KIND_NAMES: Readonly<Record<QuantizationKind, string>> = {
-  int8: '8-bit integers',
-  float16: 'float16',
-};
 
 /** A figure of the bundle in float32, and of the quantised one. */
 export interface Both {
@@ -18,8 +9,7 @@ export interface Both {
 
 /** What it costs and what it gains. */
 export interface Comparison {
-  readonly kind: QuantizationKind;
-  /** Convolutions that are quantised, and names of those that stay in float32. */
+  /** Convolutions in integers, and names of those that stay in float32. */
   readonly layers: number;
   readonly float: readonly string[];
   /** Standard deviation of what is added to the scores, of that of the scores: see graph.ts. */

@@ -1,7 +1,7 @@
-/** What quantisation cost and gained. */
+/** What 8-bit integers cost and gain. */
 import type { Metrics } from '../metrics.ts';
 import { MOST_CHANGED, MOST_LOST } from '../quantize/gate.ts';
-import { type Both, type Comparison, KIND_NAMES } from '../quantize/types.ts';
+import type { Both, Comparison } from '../quantize/types.ts';
 import { type Html, html } from './html.ts';
 import { counted, range, share, short, size } from './numbers.ts';
 import { row, table } from './tables.ts';
@@ -10,10 +10,10 @@ export function quantizationSection({ quantization }: Metrics): Html | null {
   if (quantization === null) return null;
   const { comparison } = quantization;
   return html`<section>
-<h2>Quantised</h2>
+<h2>In 8-bit integers</h2>
 ${
   quantization.refused === null
-    ? html`<p>The bundle computes its convolutions in ${KIND_NAMES[quantization.comparison.kind]}, and its threshold was set so.</p>`
+    ? html`<p>The bundle computes its convolutions in 8-bit integers, and its threshold was set so.</p>`
     : html`<p class="aside"><b>Refused.</b> The bundle stays in float32: ${quantization.refused}.</p>`
 }
 ${comparison === null ? null : figures(comparison)}
@@ -21,7 +21,6 @@ ${comparison === null ? null : figures(comparison)}
 }
 
 function figures({
-  kind,
   layers,
   float,
   noise,
@@ -38,7 +37,7 @@ function figures({
   return html`<div class="columns">
 ${table(
   'What it gains',
-  ['measured', 'float32', KIND_NAMES[kind]],
+  ['measured', 'float32', 'integers'],
   [
     row(
       'Time of one image',
@@ -70,7 +69,7 @@ ${table(
         : [signed(auroc.value), `${signed(auroc.low)} to ${signed(auroc.high)}`],
     ]),
     row('Scores move by', 'standard deviation, of that of the scores', [share(noise)]),
-    row('Convolutions quantised', float.length === 0 ? null : `in float32: ${float.join(', ')}`, [
+    row('Convolutions in integers', float.length === 0 ? null : `in float32: ${float.join(', ')}`, [
       `${layers} of ${layers + float.length}`,
     ]),
   ],
