@@ -39,8 +39,8 @@ export async function describeBundle(
       ? []
       : [
           [
-            'integers',
-            `${quantization.layers} of ${quantization.layers + quantization.float.length} convolutions in 8 bits`,
+            'quantised',
+            `${quantization.layers} of ${quantization.layers + quantization.float.length} convolutions in ${quantization.kind}`,
           ] as [string, string],
         ]),
     [

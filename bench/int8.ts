@@ -76,7 +76,7 @@ async function compare(domain: Domain, context: BenchContext): Promise<Table> {
   const load = loadavg()[0]!;
   const times = await takeTurns([float.bundle, integer.bundle], turns!);
   const faster = median(times[0].map((time, i) => time / times[1][i]!));
-  const smaller = comparison.graphBytes.float / comparison.graphBytes.integer;
+  const smaller = comparison.graphBytes.float / comparison.graphBytes.quantized;
   context.report('judging\n');
   const { compared, changed } = await countChanged(float, integer, domain, split);
   const auroc = ({ metrics }: Trained) => metrics.evaluation!.auroc!.value.toFixed(3);
@@ -96,7 +96,7 @@ async function compare(domain: Domain, context: BenchContext): Promise<Table> {
       [
         'graph, kB',
         kilobytes(comparison.graphBytes.float),
-        kilobytes(comparison.graphBytes.integer),
+        kilobytes(comparison.graphBytes.quantized),
         smaller,
         `>= ${GOAL.smaller}x smaller`,
         reached(smaller >= GOAL.smaller),
@@ -121,7 +121,7 @@ async function compare(domain: Domain, context: BenchContext): Promise<Table> {
       [
         'threshold',
         comparison.threshold.float.toPrecision(4),
-        comparison.threshold.integer.toPrecision(4),
+        comparison.threshold.quantized.toPrecision(4),
         '',
         '',
         '',

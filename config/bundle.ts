@@ -128,6 +128,7 @@ export const manifest = z.strictObject({
       .describe('The pretrained encoder that the graph holds; null: none.'),
     quantization: z
       .strictObject({
+        kind: z.literal('int8'),
         layers: z.int().min(1).describe('Convolutions in integers.'),
         float: z.array(z.string()).describe('Those that stay in float32, by the tensors that they give.'),
       })

@@ -38,6 +38,13 @@ export interface TuningImages {
   readonly poor: readonly Picture[];
 }
 
+export interface Calibrated extends Calibration {
+  readonly bundle: Bundle;
+  readonly tuning: Tuning | null;
+  /** In no order. */
+  readonly unseen: readonly Unseen[];
+}
+
 /**
  * Scores the calibration images and the golden images by the exported graph, derives the threshold and puts it all
  * into a bundle. Equal input gives equal bytes.
@@ -59,14 +66,7 @@ export async function calibrate(
     readonly measurements: Measurements | null;
     readonly onImage: () => void;
   },
-): Promise<
-  Calibration & {
-    readonly bundle: Bundle;
-    readonly tuning: Tuning | null;
-    /** In no order. */
-    readonly unseen: readonly Unseen[];
-  }
-> {
+): Promise<Calibrated> {
   const { recipe } = options;
   const blank = { ...draft(recipe, options.provenance), ...named(options.measurements) };
   const unseen: Unseen[] = [];

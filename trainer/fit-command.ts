@@ -94,7 +94,7 @@ with a dot are left out. Ctrl-C ends training after the batch: a recipe that tra
 and still writes everything; auto, which takes a minute, keeps the settings, and --resume begins again with them. A
 second Ctrl-C ends at once.
 
---quantize is for recipes that train on pixels. The threshold is set by the bundle in integers. Where that changes more
+--quantize is for recipes that train on pixels. The threshold is set by the quantised bundle. Where that changes more
 than 0.5 % of the verdicts on images that neither saw, or ranks worse, it is refused: the bundle is then the one in
 float32, and the exit code 1.
 
@@ -112,7 +112,7 @@ Examples:
   trainer fit cells/ --recipe malaria --set input.thresholding.method=otsu
   trainer fit good/ --recipe fundus --set model.kind=vae --set model.latent=32
   trainer fit good/ --set threshold.rule=mean-std --set threshold.k=2
-  trainer fit good/ --recipe fundus --quantize --good test/good --bad test/poor
+  trainer fit good/ --recipe fundus --good test/good --bad test/poor --quantize
   trainer fit good/ --out run-1 --resume --epochs 200`,
     )
     .action(async (folder: string, options) => {

@@ -8,7 +8,7 @@ import type { Evaluation } from './evaluation/types.ts';
 import type { Fitted } from './fit.ts';
 import type { LayerSummary } from './models/summary.ts';
 import type { Overlay } from './overlays/find.ts';
-import type { Quantization } from './quantize/quantize.ts';
+import type { Quantization } from './quantize/types.ts';
 import type { Suspicious } from './suspicious.ts';
 import type { RankedExamples } from './voices/weights.ts';
 

@@ -10,8 +10,9 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as onnx from 'onnx-buf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { LARGEST_WEIGHT, quantizeRange, quantizeWeights } from '../../convert/quantize/integers.ts';
-import { QuantizationError, quantize } from '../../convert/quantize/quantize.ts';
+import { quantize } from '../../convert/quantize/quantize.ts';
 import type { Feeds } from '../../convert/quantize/ranges.ts';
+import { QuantizationError } from '../../convert/quantize/search.ts';
 import { type TracedFunction, trace } from '../../convert/trace.ts';
 import { randomArray, seeded } from './support/numbers.ts';
 
@@ -103,6 +104,9 @@ const inIntegers = (model: Uint8Array) =>
 
 const graphOf = (model: Uint8Array) => fromBinary(onnx.ModelProtoSchema, model).graph!;
 
+const layerNames = (model: Uint8Array): string[] =>
+  graphOf(model).node.flatMap(({ opType, output }) => (opType === 'Conv' ? output[0]! : []));
+
 async function operatorsAsRun(model: Uint8Array): Promise<string[]> {
   const file = path.join(folder, 'optimized.onnx');
   const session = await InferenceSession.create(model, { optimizedModelFilePath: file, logSeverityLevel: 4 });
@@ -181,7 +185,12 @@ test('an input that is untypical reaches the first layer as it is, where extreme
     image: new Tensor('float32', new Float32Array(8 * 8 * 3).fill(value), [1, 8, 8, 3]),
   });
   const scales = async (extremes: readonly Feeds[]) => {
-    const quantized = await quantize(model, { feeds, extremes, error: async () => 0, tolerance: 0 });
+    const quantized = await quantize(model, {
+      feeds,
+      extremes,
+      error: async () => 0,
+      tolerance: 0,
+    });
     return graphOf(quantized.model)
       .node.filter(({ opType }) => opType === 'QuantizeLinear')
       .map(({ input }) => {
@@ -235,12 +244,31 @@ describe('layers that stay in float32', () => {
     const tolerant = await quantize(model, { feeds, extremes: [], error: worst, tolerance: 1 });
     assert.deepEqual(tolerant.float, []);
     assert.ok(tolerant.error > TOLERANCE, `${tolerant.error}`);
-    const strict = await quantize(model, { feeds, extremes: [], error: worst, tolerance: TOLERANCE });
+    const strict = await quantize(model, {
+      feeds,
+      extremes: [],
+      error: worst,
+      tolerance: TOLERANCE,
+    });
     assert.ok(strict.error <= TOLERANCE, `${strict.error}`);
-    const names = graphOf(model).node.flatMap(({ opType, output }) => (opType === 'Conv' ? output[0]! : []));
+    const names = layerNames(model);
     assert.deepEqual(strict.layers, names.slice(2));
     assert.deepEqual(strict.float.toSorted(), names.slice(0, 2).toSorted());
     assert.equal(await worst(strict.model), strict.error);
+  });
+
+  test('are first of all those that give no number at all', async () => {
+    const names = layerNames(model);
+    const error = async (candidate: Uint8Array) => {
+      const operators = graphOf(candidate).node;
+      const hasDequantized = (name: string) =>
+        operators.some(
+          ({ opType, output }) => opType === 'DequantizeLinear' && output[0] === `${name}_weight_float`,
+        );
+      return hasDequantized(names[2]!) ? Number.NaN : 0;
+    };
+    const found = await quantize(model, { feeds, extremes: [], error, tolerance: 0 });
+    assert.deepEqual([found.layers, found.float], [names.slice(0, 2), names.slice(2)]);
   });
 
   test('may be all of them, or there may be none: said, and nothing is written', async () => {

@@ -22,7 +22,7 @@ export interface Pair {
   /** Part of the test; else a calibration image. */
   readonly tested: boolean;
   readonly float: Judged;
-  readonly integer: Judged;
+  readonly quantized: Judged;
 }
 
 export interface Gate {
@@ -45,7 +45,7 @@ export interface Gate {
  */
 export function judgeQuantized(pairs: readonly Pair[], seed: number): Gate {
   const compared = pairs.length;
-  const changed = pairs.filter(({ float, integer }) => float.verdict !== integer.verdict).length;
+  const changed = pairs.filter(({ float, quantized }) => float.verdict !== quantized.verdict).length;
   const verdicts = { compared, changed, ...wilson(changed, compared) };
   const auroc = lossOfAuroc(
     pairs.filter(({ tested }) => tested),
@@ -69,7 +69,7 @@ function lossOfAuroc(tested: readonly Pair[], seed: number): Difference | null {
   }));
   return differenceOfAuroc(
     images,
-    tested.map(({ integer }) => integer.score),
+    tested.map(({ quantized }) => quantized.score),
     seed,
   );
 }

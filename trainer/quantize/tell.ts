@@ -1,7 +1,7 @@
-/** What a run says of its bundle in integers. */
+/** What a run says of its quantised bundle. */
 import type { Console } from '../console.ts';
 import { range, share, short } from '../report/numbers.ts';
-import type { Both, Quantization } from './quantize.ts';
+import type { Both, Quantization } from './types.ts';
 
 export function tellQuantization(console: Console, { refused, comparison }: Quantization): void {
   if (refused !== null) console.say(`quantisation REFUSED, the bundle stays in float32: ${refused}`);
@@ -20,10 +20,10 @@ export function tellQuantization(console: Console, { refused, comparison }: Quan
   );
 }
 
-const change = ({ float, integer }: Both, format: (value: number) => string): string =>
-  `${format(float)} -> ${format(integer)}`;
+const change = ({ float, quantized }: Both, format: (value: number) => string): string =>
+  `${format(float)} -> ${format(quantized)}`;
 
-const ratio = ({ float, integer }: Both): string => (float / integer).toFixed(1);
+const ratio = ({ float, quantized }: Both): string => (float / quantized).toFixed(1);
 
 const kilobytes = (bytes: number): string => (bytes / 1000).toFixed(0);
 

@@ -1,20 +1,20 @@
 /** What 8-bit integers cost and gain. */
 import type { Metrics } from '../metrics.ts';
 import { MOST_CHANGED, MOST_LOST } from '../quantize/gate.ts';
-import type { Both } from '../quantize/quantize.ts';
+import type { Both, Comparison } from '../quantize/types.ts';
 import { type Html, html } from './html.ts';
 import { counted, range, share, short, size } from './numbers.ts';
 import { row, table } from './tables.ts';
 
 export function quantizationSection({ quantization }: Metrics): Html | null {
   if (quantization === null) return null;
-  const { refused, comparison } = quantization;
+  const { comparison } = quantization;
   return html`<section>
 <h2>In 8-bit integers</h2>
 ${
-  refused === null
+  quantization.refused === null
     ? html`<p>The bundle computes its convolutions in 8-bit integers, and its threshold was set so.</p>`
-    : html`<p class="aside"><b>Refused.</b> The bundle stays in float32: ${refused}.</p>`
+    : html`<p class="aside"><b>Refused.</b> The bundle stays in float32: ${quantization.refused}.</p>`
 }
 ${comparison === null ? null : figures(comparison)}
 </section>`;
@@ -29,10 +29,10 @@ function figures({
   graphBytes,
   bundleBytes,
   milliseconds,
-}: NonNullable<NonNullable<Metrics['quantization']>['comparison']>): Html {
+}: Comparison): Html {
   const pair = (values: Both, format: (value: number) => string) => [
     format(values.float),
-    format(values.integer),
+    format(values.quantized),
   ];
   return html`<div class="columns">
 ${table(

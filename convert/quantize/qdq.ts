@@ -15,7 +15,7 @@ const CARRIERS = new Set(['MaxPool', 'Resize', 'Reshape', 'Transpose']);
  * The model with the layers of these names in integers; their weights are in the file as int8.
  * @param ranges of what these layers read and give.
  */
-export function writeQuantized(
+export function writeQdq(
   bytes: Uint8Array,
   names: ReadonlySet<string>,
   ranges: ReadonlyMap<string, Range>,
