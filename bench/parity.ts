@@ -1,21 +1,23 @@
-/** Whether exported graphs compute what TensorFlow.js and Keras compute, are valid ONNX, and are as fast as PyTorch's own export. */
+/** Whether exported graphs compute what TensorFlow.js, TensorFlow and Keras compute, are valid ONNX, and are as fast as PyTorch's own export. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bench, BenchContext, Table } from './bench.ts';
 import { compareApplications } from './parity/applications.ts';
+import { compareGraphs } from './parity/graphs.ts';
 import { compareLatency } from './parity/latency.ts';
 import { compareRandomModels } from './parity/random.ts';
 
 const PARTS: Readonly<Record<string, (context: BenchContext, folder: string) => Promise<Table>>> = {
   random: compareRandomModels,
   latency: compareLatency,
+  graphs: compareGraphs,
   applications: compareApplications,
 };
 
 export const parity: Bench = {
   name: 'parity',
   title:
-    "exported graphs against TensorFlow.js, Keras Applications, the ONNX checker, and PyTorch's own export",
+    "exported graphs against TensorFlow.js, TensorFlow, Keras Applications, the ONNX checker, and PyTorch's own export",
   parts: Object.keys(PARTS),
   counts: { models: 300 },
   choices: { networks: 'value', peer: 'flag' },

@@ -109,7 +109,8 @@ export class Graph {
 
   /** A constant made by an emitter; equal constants share one name. */
   constant(type: OnnxType, dims: Shape, data: ArrayLike<number>): string {
-    const key = `constant|${type}|${dims}|${Array.from(data, (v) => (Object.is(v, -0) ? '-0' : v)).join()}`;
+    const exact = type === 'float32' ? Float32Array.from(data) : data; // what two numbers round to is one constant
+    const key = `constant|${type}|${dims}|${Array.from(exact, (v) => (Object.is(v, -0) ? '-0' : v)).join()}`;
     const known = this.#known.get(key);
     if (known) return known[0]!;
     const name = this.#name('const');

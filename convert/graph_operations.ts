@@ -1,11 +1,18 @@
 /** Operations of graph models that tfjs-converter executes by reading values, done without. */
 import { deregisterOp, registerOp } from '@tensorflow/tfjs-converter';
 import {
+  add,
   bitwiseAnd,
   cast,
+  clipByValue,
+  clone,
+  div,
   engine,
+  floor,
   image,
+  mul,
   reshape,
+  sub,
   type Tensor,
   type Tensor1D,
   type Tensor2D,
@@ -27,6 +34,10 @@ interface ControlNode {
     readonly rawAttrs: Readonly<Record<string, { func?: { name: string } }>>;
   };
   readonly context: {
+    getTensorList(id: number): {
+      setItem(index: number, tensor: Tensor): void;
+      pushBack(tensor: Tensor): void;
+    };
     readonly functionMap: Readonly<Record<string, GraphFunction>>;
     readonly tensorArrayMap: object;
     readonly tensorListMap: object;
@@ -42,21 +53,38 @@ const CONDITIONS = ['If', 'StatelessIf'];
 const LOOPS = ['While', 'StatelessWhile'];
 /** tfjs-converter 4.22.0 looks for its operands under names that it does not have. */
 const AND = 'BitwiseAnd';
+/** tfjs-converter passes values on as they are. */
+const QUANTIZATION = 'FakeQuantWithMinMaxVars';
+/** It disposes of what a function wrote into a list when the function ends, and the list then holds nothing. */
+const WRITES = { TensorListSetItem: setItem, TensorListPushBack: pushBack } as const;
 const SUPPRESSION = 'NonMaxSuppressionV4';
 
 /**
- * Replaces tfjs-converter's own conditions and loops, which read their condition, its padded suppression of boxes, and
- * what draws random numbers, until the returned function is called. A condition that is known while recording is followed, so that a loop of a fixed number of turns is unrolled. Of an
- * unknown one both branches are computed and one is chosen; a loop becomes ONNX's Loop.
+ * Replaces tfjs-converter's own conditions and loops, which read their condition, its writing into lists, its padded
+ * suppression of boxes, quantization, and what draws random numbers, until the returned function is called. A condition that is known
+ * while recording is followed, so that a loop of a fixed number of turns is unrolled. Of an unknown one both branches are
+ * computed and one is chosen; a loop becomes ONNX's Loop.
  */
 export function registerOperations(): () => void {
   for (const name of RANDOM) registerOp(name, refuseRandom);
   registerOp(AND, ({ inputs: [a, b] }) => bitwiseAnd(a as never, b as never));
   registerOp(SUPPRESSION, (node) => suppress(node as unknown as ControlNode));
+  registerOp(QUANTIZATION, (node) => fakeQuantized(node as unknown as ControlNode));
+  for (const [name, write] of Object.entries(WRITES))
+    registerOp(name, (node) => write(node as unknown as ControlNode));
   for (const name of CONDITIONS) registerOp(name, (node) => condition(node as unknown as ControlNode));
   for (const name of LOOPS) registerOp(name, (node) => loop(node as unknown as ControlNode));
   return () => {
-    for (const name of [...RANDOM, AND, SUPPRESSION, ...CONDITIONS, ...LOOPS]) deregisterOp(name);
+    for (const name of [
+      ...RANDOM,
+      AND,
+      SUPPRESSION,
+      QUANTIZATION,
+      ...Object.keys(WRITES),
+      ...CONDITIONS,
+      ...LOOPS,
+    ])
+      deregisterOp(name);
   };
 }
 
@@ -74,6 +102,30 @@ function suppress({ inputs, attrs }: ControlNode): Tensor[] {
   const padded = attrs.pad_to_max_output_size === true;
   const found = image.nonMaxSuppressionPadded(boxes, scores, most, overlap, score, padded);
   return [found.selectedIndices!, found.validOutputs!];
+}
+
+/** Rounded to one of 2^bits steps: tensorflow/core/kernels/fake_quant_ops_functor.h, Nudge and FakeQuantWithMinMaxVars. */
+function fakeQuantized({ inputs, attrs }: ControlNode): Tensor[] {
+  const [x, ...range] = inputs as [Tensor, Tensor, Tensor];
+  const [min, max] = range.map((limit) => limit.dataSync()[0]!) as [number, number];
+  const [lowest, highest] = [attrs.narrow_range === true ? 1 : 0, 2 ** Number(attrs.num_bits ?? 8) - 1];
+  const step = (max - min) / (highest - lowest);
+  const zero = Math.round(Math.min(highest, Math.max(lowest, lowest - min / step)));
+  const [low, high] = [(lowest - zero) * step, (highest - zero) * step];
+  const steps = floor(add(div(sub(clipByValue(x, low, high), low), step), 0.5));
+  return [add(mul(steps, step), low)];
+}
+
+function setItem({ inputs, context }: ControlNode): Tensor[] {
+  const [list, index, tensor] = inputs as [Tensor, Tensor, Tensor];
+  context.getTensorList(list.id).setItem(index.dataSync()[0]!, clone(tensor));
+  return [list];
+}
+
+function pushBack({ inputs, context }: ControlNode): Tensor[] {
+  const [list, tensor] = inputs as [Tensor, Tensor];
+  context.getTensorList(list.id).pushBack(clone(tensor));
+  return [list];
 }
 
 async function condition(control: ControlNode): Promise<Tensor[]> {

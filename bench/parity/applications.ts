@@ -7,6 +7,7 @@ import type { BenchContext, Table } from '../bench.ts';
 import { convertByCommand, readFloats, runOnnx } from '../keras/converted.ts';
 import { pythonEnvironment } from '../python/environment.ts';
 import { median } from '../table.ts';
+import { complaint, relativeDifference } from './difference.ts';
 
 const BOUND = 1e-4;
 /** What tf2onnx may take for one network; at 90 million parameters it asks for more than 11 GB. */
@@ -101,24 +102,6 @@ async function outcome(action: () => Promise<Outcome>): Promise<Outcome> {
     const late = (error as Error).name === 'AbortError';
     return { problem: late ? `not done in ${PEER.seconds} s` : complaint(error) };
   }
-}
-
-/** Of what a program wrote to standard error: the line of the converter, or the last one of Python. */
-function complaint(error: unknown): string {
-  const lines = (error as Error).message.split('\n').map((line) => line.trim());
-  return (lines.find((line) => line.startsWith('convert: ')) ?? lines.at(-1)!).slice(0, 300);
-}
-
-/** Relative to the value or to 1 % of the largest; infinite where a value is not a number. */
-function relativeDifference(got: Float32Array, expected: Float32Array): number {
-  if (got.length !== expected.length) return Number.POSITIVE_INFINITY;
-  const floor = 0.01 * expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const worst = got.reduce(
-    (most, value, i) =>
-      Math.max(most, Math.abs(value - expected[i]!) / Math.max(Math.abs(expected[i]!), floor)),
-    0,
-  );
-  return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst;
 }
 
 function agreement(results: readonly Result[], unwritten: readonly string[], known: number): Table {

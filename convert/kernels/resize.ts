@@ -76,10 +76,10 @@ type ResizeMode =
   | { mode: 'nearest'; coordinate_transformation_mode: 'asymmetric'; nearest_mode: 'floor' }
   | { mode: 'linear'; coordinate_transformation_mode: 'asymmetric' | 'half_pixel' | 'align_corners' };
 
-/** The single-precision factor nearest to to / from whose product with `from` does not round below `to`. */
+/** The single-precision factor nearest to to / from whose product with `from` is not below `to`, not even in double precision. */
 function exactScale(from: number, to: number): number {
   let scale = Math.fround(to / from);
-  while (Math.fround(from * scale) < to) scale = Math.fround(scale * (1 + 2 ** -23));
+  while (from * scale < to) scale = Math.fround(scale * (1 + 2 ** -23));
   return scale;
 }
 

@@ -164,6 +164,39 @@ describe('a loop', () => {
     }
   });
 
+  for (const write of ['TensorListSetItem', 'TensorListPushBack'] as const)
+    test(`that writes what it computes into a list is unrolled: ${write}`, async () => {
+      const list = { element_shape: attribute.shape([-1, 3]), element_dtype: type('DT_FLOAT') };
+      const [more, turn] = COUNTED as [FunctionDef, FunctionDef];
+      const argument: [string, string] = ['list', 'DT_VARIANT'];
+      const place = write === 'TensorListSetItem' ? ['i'] : [];
+      const writing: FunctionDef = {
+        ...turn,
+        inputs: [...turn.inputs, argument],
+        outputs: [...turn.outputs, ['written', 'DT_VARIANT', 'write:output_handle:0']],
+        nodes: [...turn.nodes, node(write, 'write', ['list', ...place, 'twice:z:0'], list)],
+      };
+      const reserved = write === 'TensorListSetItem' ? 4 : 0;
+      const found = await checkGraph(
+        {
+          nodes: [
+            placeholder('x', [2, 3]),
+            node('TensorListReserve', 'list', ['shape', 'size'], list),
+            node('StatelessWhile', 'loop', ['start', 'x', 'list'], functions),
+            node('TensorListStack', 'y', ['loop:2', 'shape'], { ...list, num_elements: int(4) }),
+          ],
+          constants: {
+            ...{ start: whole(0), size: whole(reserved), ...COUNTERS },
+            shape: { values: [2, 3], shape: [2], dtype: 'int32' },
+          },
+          functions: [{ ...more, inputs: [...more.inputs, argument] }, writing],
+        },
+        ['y'],
+      );
+      assert.ok(found.relative <= RELATIVE, `${found.relative}`);
+      assert.equal(found.compared, 24);
+    });
+
   test('whose shapes change from turn to turn is refused with what to do', async () => {
     const growing: FunctionDef = {
       ...COUNTED[1]!,

@@ -62,6 +62,7 @@ test('equal nodes and constants are made once; -0 is not 0', () => {
   assert.equal(g.ints([1, 2]), g.ints([1, 2]));
   assert.notEqual(g.scalar(0), g.scalar(-0));
   assert.notEqual(g.scalar(1), g.scalar(1, 'int32'));
+  assert.equal(g.scalar(0.1), g.scalar(Math.fround(0.1)));
 });
 
 test('equal weights are held once, and what is computed of them is one node', () => {

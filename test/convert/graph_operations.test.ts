@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { Tensor } from 'onnxruntime-node';
 import { UNSUPPORTED_OPERATIONS } from '../../convert/kernels/unsupported.ts';
 import { converterOperations } from '../../convert/page.ts';
+import { loadSession } from '../../convert/session.ts';
 import { OPERATION_CASES, type OperationCase } from './cases/graph_operations.ts';
 import { checkGraph } from './support/check_graph.ts';
-import { type Constant, type GraphDef, placeholder } from './support/graph_defs.ts';
+import { attribute, type Constant, type GraphDef, placeholder } from './support/graph_defs.ts';
 
 tf.env().set('PROD', true);
 await tf.setBackend('cpu');
@@ -47,6 +49,32 @@ test('no operation of tfjs-converter is left out', () => {
     [...covered].filter((op) => refused.has(op)),
     [],
   );
+});
+
+test('quantization in training rounds to its steps, of which one is 0; TensorFlow.js passes values on', async () => {
+  const limit = (value: number): Constant => ({ values: [value], shape: [], dtype: 'float32' });
+  for (const [bits, narrow, low, high] of [
+    [8, false, -1, 0.7],
+    [4, true, -0.2, 1],
+  ] as const) {
+    const attr = { num_bits: attribute.int(bits), narrow_range: attribute.bool(narrow) };
+    const inputs = [[5000], limit(low), limit(high)];
+    const { bytes } = await checkGraph(graphOf({ op: 'FakeQuantWithMinMaxVars', inputs, attr }), ['result']);
+    const x = Float32Array.from({ length: 5000 }, (_, i) => (i - 2500) / 1250); // with 0 itself
+    const session = loadSession(bytes, { logSeverityLevel: 3 });
+    const { result } = session.run({ in0: new Tensor('float32', x, [5000]) }, ['result']);
+    session.dispose();
+    const got = result!.data as Float32Array;
+    const steps = 2 ** bits - (narrow ? 2 : 1);
+    const step = (high - low) / steps;
+    assert.equal(got[2500], 0);
+    assert.equal(new Set(got).size, steps + 1, 'every step is taken');
+    got.forEach((value, i) => {
+      assert.ok(Math.abs(value / step - Math.round(value / step)) < 1e-3, `${value} is no step`);
+      const inside = Math.min(high, Math.max(low, x[i]!));
+      assert.ok(Math.abs(value - inside) <= 1.001 * step, `${x[i]} became ${value}`);
+    });
+  }
 });
 
 function graphOf({ op, inputs, attr = {}, dtype = 'float32' }: OperationCase): GraphDef {

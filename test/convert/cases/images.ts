@@ -90,7 +90,18 @@ const RESIZING: Case[] = (['resizeNearestNeighbor', 'resizeBilinear'] as const).
   ),
 );
 
-export const IMAGE_CASES: Case[] = [...POOLING, ...BORDERS, ...RESIZING];
+/** The factor 7 / 11 rounds down: 11 times as much is a little less than 7, and onnxruntime rounds down again. */
+const RESIZED_AND_JOINED: Case = {
+  name: 'resizeBilinear to fewer columns, added to what is as large',
+  shapes: [[2, 9, 11, 3]],
+  fn: (x) => {
+    const smooth = tf.image.resizeBilinear(x as Images, [13, 7], false, true);
+    return tf.add(smooth, tf.image.resizeNearestNeighbor(x as Images, [13, 7], false, true));
+  },
+  gradient: 'linear',
+};
+
+export const IMAGE_CASES: Case[] = [...POOLING, ...BORDERS, ...RESIZING, RESIZED_AND_JOINED];
 
 /**
  * `after` on the negative result of a convolution (so that it lies in NCHW), with zeros around it. Tidied, as a model
