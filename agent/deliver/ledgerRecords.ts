@@ -114,6 +114,7 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     `DELETE FROM again WHERE capture IN (SELECT capture FROM captures WHERE ${ofFile} AND frame > ?)`,
   );
   const setContent = database.prepare('UPDATE captures SET sha256 = ?, changed_ns = ? WHERE capture = ?');
+  const confirm = database.prepare(`UPDATE captures SET changed_ns = ? WHERE ${ofFile} AND sha256 IS ?`);
   const answer = database.prepare('DELETE FROM again WHERE capture = ?');
   const last = database.prepare(LAST_SEQ);
   const addVerdict = database.prepare(
@@ -153,9 +154,10 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     const before = known(capture);
     if (before?.wanted === 0) return null;
     const [file, frame, changed] = [fileOf(capture), frameOf(capture), changedOf(capture)];
-    // Changed in some way since it was judged: where it holds what it held, or is gone by now, that verdict stays.
+    // Changed in some way since it was judged: where it holds what it held, or is gone by now, that verdict stays, and
+    // those on the other frames.
     if (before?.asked === 0 && (before.sha256 === contentSha256 || gone)) {
-      if (!gone) setContent.run(contentSha256, changed, before.capture);
+      if (!gone) confirm.run(changed, ...file, contentSha256);
       return null;
     }
     const captures = frames ?? frame;

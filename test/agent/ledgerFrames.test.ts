@@ -109,3 +109,25 @@ test('a ledger that is made anew knows which are missing', async (t) => {
   assert.equal(verdicts, 3);
   assert.equal(missing(other), 4);
 });
+
+test('a file that was only touched on the outside is read once for all its frames; with another content each is judged', async (t) => {
+  const { ledger } = await opened(t);
+  const at = (frame: number, changedNanoseconds: bigint) =>
+    captureOfFrame({ ...clip, changedNanoseconds }, frame);
+  const judged = (frame: number, changed: bigint, content: string) =>
+    recordOne(ledger, at(frame, changed), content, verdictOn(at(frame, changed)), 3)?.revision ?? null;
+  assert.deepEqual(
+    [1, 2, 3].map((frame) => judged(frame, 1n, 'as it was')),
+    [1, 1, 1],
+  );
+  assert.equal(ledger.isRecorded(at(1, 2n)), false);
+  assert.equal(judged(1, 2n, 'as it was'), null);
+  assert.equal(ledger.isRecorded(at(1, 2n)), true);
+  assert.equal(judged(1, 3n, 'other'), 2);
+  assert.equal(ledger.unrecorded(at(1, 3n))?.frame, 2);
+  assert.deepEqual(
+    [2, 3].map((frame) => judged(frame, 3n, 'other')),
+    [2, 2],
+  );
+  assert.equal(ledger.isRecorded(at(1, 3n)), true);
+});
