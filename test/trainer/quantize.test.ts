@@ -80,7 +80,9 @@ describe('trainer fit --quantize', () => {
       ended.stdout,
     );
     assert.ok(
-      ended.stderr.includes(`error: --quantize was refused: ${why}. The bundle in ${out} is`),
+      ended.stderr.includes(
+        `error: --quantize was refused: ${why}. The bundle in ${out} is the one in float32, complete and tested: use it.\n`,
+      ),
       ended.stderr,
     );
     assert.deepEqual((await readJson<Metrics>(out, 'metrics.json')).quantization, {

@@ -23,10 +23,11 @@ export function requireQuantizable({ model, name }: Recipe): void {
 }
 
 /** To be asked at the end, when everything is written. @throws TrainerError when what was asked for was refused. */
-export function requireAccepted({ refused }: Quantization, out: string): void {
+export function requireAccepted({ refused, comparison }: Quantization, out: string): void {
   if (refused === null) return;
+  const advice = comparison === null ? '' : ', or train longer or on more images and try again';
   throw new TrainerError(
-    `--quantize was refused: ${refused}. The bundle in ${out} is the one in float32, complete and tested. Use it, or train longer or on more images and try again.`,
+    `--quantize was refused: ${refused}. The bundle in ${out} is the one in float32, complete and tested: use it${advice}.`,
   );
 }
 

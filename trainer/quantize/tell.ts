@@ -18,6 +18,8 @@ export function tellQuantization(console: Console, { refused, comparison }: Quan
   console.say(
     `  gains: ${change(milliseconds, short)} ms an image on one thread (${ratio(milliseconds)} times as fast); graph ${change(graphBytes, kilobytes)} kB (${ratio(graphBytes)} times smaller), bundle ${change(bundleBytes, kilobytes)} kB`,
   );
+  if (milliseconds.quantized >= milliseconds.float)
+    console.say('  it is no faster: where its size does not matter, leave --quantize out');
 }
 
 const change = ({ float, quantized }: Both, format: (value: number) => string): string =>
