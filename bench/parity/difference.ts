@@ -1,9 +1,10 @@
 /** How far results are from what Python computed, and what a program says when there are none. */
 
-/** Of what a program wrote to standard error: the line of the converter, or the last one of Python. */
+/** Of what a program wrote to standard error: the line of the converter, or the last one of Python; of files the names alone. */
 export function complaint(error: unknown): string {
   const lines = (error as Error).message.split('\n').map((line) => line.trim());
-  return (lines.find((line) => line.startsWith('convert: ')) ?? lines.at(-1)!).slice(0, 300);
+  const line = lines.find((each) => each.startsWith('convert: ')) ?? lines.at(-1)!;
+  return line.replace(/\/\S+\//g, '').slice(0, 300);
 }
 
 /** Relative to the value or to 1 % of the largest; infinite where a value is not a number. */
