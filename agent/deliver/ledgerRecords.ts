@@ -99,6 +99,12 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
            FROM captures WHERE name = ?1 AND size = ?2 AND modified_ns = ?3 AND kind = ?4 AND frame BETWEEN ?6 AND ?7)
      ORDER BY frame`,
   );
+  // Asked about every file at every reading of the folder, and hence without the newest verdict on each frame.
+  const undisputed = database.prepare(
+    `SELECT count(*) AS done FROM captures
+     WHERE name = ?1 AND size = ?2 AND modified_ns = ?3 AND kind = ?4 AND frame BETWEEN 2 AND ?6
+       AND coalesce(changed_ns = ?5, 1) AND NOT EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)`,
+  );
   const newestOf = database.prepare(
     'SELECT id, revision FROM verdicts WHERE capture = ? ORDER BY revision DESC LIMIT 1',
   );
@@ -147,7 +153,12 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
   const unrecorded = (file: Capture): Capture | null => {
     const first = known(file);
     if (first?.wanted !== 0) return file;
-    return first.frames === 1 ? null : following(file, first.frames);
+    const { frames } = first;
+    if (frames === 1) return null;
+    const { done } = undisputed.get(...fileOf(file), changedOf(file), frames) as { done: number };
+    // Of those that may be said to be gone, it is the last: see `frames` of an entry.
+    const whole = done === frames - 1 && known(captureOfFrame(file, frames))?.wanted === 0;
+    return whole ? null : following(file, frames);
   };
 
   const write = ({ capture, contentSha256, gone, makeVerdict, frames = 1 }: Entry): Verdict | null => {
