@@ -1,5 +1,6 @@
 import { engine, registerBackend } from '@tensorflow/tfjs-core';
 import { Tensor } from 'onnxruntime-node';
+import { correctGradients } from './gradients.ts';
 import { KERNELS } from './kernels/table.ts';
 import { serializeModel } from './model.ts';
 import {
@@ -68,7 +69,9 @@ export function registerOnnxBackend(options: OnnxBackendOptions = {}): () => Onn
         for (const step of undo) step();
       });
       undo.push(registerKernels(name, KERNELS, current));
-      undo.push(watchOptimizerSteps(() => (engine().backendName === name ? backend : undefined)));
+      const active = () => engine().backendName === name;
+      undo.push(watchOptimizerSteps(() => (active() ? backend : undefined)));
+      undo.push(correctGradients(active));
       return backend;
     },
     0,

@@ -101,7 +101,7 @@ export function emitJob(
 
 /** Whether a graph of these records needs the positions of pooled maxima. */
 export function wantsPoolIndices(job: Job): boolean {
-  return job.records.some((r) => r.kernel === 'MaxPoolGrad');
+  return job.records.some(({ kernel }) => kernel === 'MaxPoolGrad' || kernel === 'MaxPool3DGrad');
 }
 
 /**
