@@ -27,6 +27,8 @@ export interface OnnxBackendOptions {
   executionProviders?: string[];
   /** Compiled graphs kept; each owns memory of the size of its intermediate results. Default 8. */
   maxSessions?: number;
+  /** Beginning of the path of onnxruntime's profile of each graph, written when the backend is disposed of. */
+  profile?: string;
 }
 
 /** Counters since the backend was made. */
@@ -35,6 +37,8 @@ export interface BackendStatistics {
   readonly records: number;
   /** Graphs compiled. */
   readonly compiles: number;
+  /** Compiled graphs kept now. */
+  readonly sessions: number;
   /** Graphs run by onnxruntime. */
   readonly runs: number;
   /** Milliseconds spent compiling. */
@@ -92,7 +96,8 @@ interface CompiledJob {
 
 /** See registerOnnxBackend. Computing happens when data is read, and before each new optimizer step. */
 export class OnnxBackend extends TensorStorage {
-  readonly #options: Required<Omit<OnnxBackendOptions, 'name'>>;
+  readonly #options: Required<Omit<OnnxBackendOptions, 'name' | 'profile'>>;
+  readonly #profiling: { enableProfiling?: boolean; profileFilePrefix?: string };
   readonly #onDispose: () => void;
   readonly #pending = new Set<Entry>();
   /** In order of last use. */
@@ -111,11 +116,13 @@ export class OnnxBackend extends TensorStorage {
     if (!Number.isInteger(maxSessions) || maxSessions < 1)
       throw new Error(`maxSessions must be a whole number from 1, not ${maxSessions}`);
     this.#options = { threads, executionProviders, maxSessions };
+    const { profile } = options;
+    this.#profiling = profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile };
     this.#onDispose = onDispose;
   }
 
   get statistics(): BackendStatistics {
-    return { ...this.#statistics };
+    return { ...this.#statistics, sessions: this.#compiled.size };
   }
 
   readonly recorded = (record: RecordedKernel): void => {
@@ -224,6 +231,7 @@ export class OnnxBackend extends TensorStorage {
       intraOpNumThreads: this.#options.threads,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      ...this.#profiling,
     });
     const made = { plan, session, variable };
     this.#compiled.set(job.key, made);
