@@ -1,5 +1,6 @@
 import { engine, registerBackend } from '@tensorflow/tfjs-core';
 import { Tensor } from 'onnxruntime-node';
+import { channelBlock } from './channel_block.ts';
 import { correctGradients } from './gradients.ts';
 import { KERNELS } from './kernels/table.ts';
 import { serializeModel } from './model.ts';
@@ -103,6 +104,7 @@ export class OnnxBackend extends TensorStorage {
   /** In order of last use. */
   readonly #compiled = new Map<string, CompiledJob>();
   readonly #statistics = { records: 0, compiles: 0, runs: 0, compileMilliseconds: 0, eager: 0, syncRuns: 0 };
+  readonly #channelBlock: number | undefined;
   #recordsSinceRun = 0;
   #stepWaits = false;
   #disposed = false;
@@ -119,6 +121,8 @@ export class OnnxBackend extends TensorStorage {
     const { profile } = options;
     this.#profiling = profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile };
     this.#onDispose = onDispose;
+    // Only the CPU has these operators.
+    this.#channelBlock = executionProviders.every((name) => name === 'cpu') ? channelBlock() : undefined;
   }
 
   get statistics(): BackendStatistics {
@@ -225,7 +229,7 @@ export class OnnxBackend extends TensorStorage {
     this.#compiled.delete(job.key);
     this.#evict();
     const variable = new Set([...(known?.variable ?? []), ...changed]);
-    const plan = compileJob(job, variable);
+    const plan = compileJob(job, variable, this.#channelBlock);
     const session = loadSession(serializeModel(plan.graph), {
       executionProviders: this.#options.executionProviders,
       intraOpNumThreads: this.#options.threads,

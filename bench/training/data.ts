@@ -24,17 +24,12 @@ const WEIGHTS_FILE = 'weights.f32';
 const NAMES_FILE = 'weights.json';
 
 /**
- * Writes all files; the net is built on TensorFlow.js' current backend. Every image is a few coloured waves: smooth,
- * all different, worth learning.
+ * Writes all files; the net is built on TensorFlow.js' current backend.
  */
 export async function writeTrainingData(folder: string, net: Net): Promise<void> {
   await mkdir(folder, { recursive: true });
   const random = randomNumbers(1);
-  const [height, width, channels] = net.image;
-  const size = height * width * channels;
-  const images = new Float32Array(BATCHES * net.batch * size);
-  for (let offset = 0; offset < images.length; offset += size)
-    drawWaves(images.subarray(offset, offset + size), net.image, random);
+  const images = waves(BATCHES * net.batch, net.image, random);
   const noise = normalNoise(BATCHES * net.batch, net.noise, random);
   const { model } = await net.open();
   const weights = await Promise.all(model.weights.map((weight) => weight.read().data<'float32'>()));
@@ -61,6 +56,15 @@ export async function readTrainingData(folder: string, net: Net): Promise<Traini
     return { name, shape, values: values.subarray(begin, offset) };
   });
   return { batches: parts(images, BATCHES), noise: net.noise === 0 ? [] : parts(noise, BATCHES), weights };
+}
+
+/** Images of a few coloured waves: smooth, all different, worth learning. */
+export function waves(count: number, image: Net['image'], random: () => number): Float32Array {
+  const size = image[0] * image[1] * image[2];
+  const images = new Float32Array(count * size);
+  for (let offset = 0; offset < images.length; offset += size)
+    drawWaves(images.subarray(offset, offset + size), image, random);
+  return images;
 }
 
 function parts(values: Float32Array, count: number): Float32Array[] {

@@ -8,8 +8,10 @@ import { registerOnnxBackend } from '../../convert/backend.ts';
 import { Graph } from '../../convert/graph.ts';
 import { serializeModel } from '../../convert/model.ts';
 import { loadSession } from '../../convert/session.ts';
+import { random as randomNumbers } from '../../test/support/images.ts';
 import type { Table } from '../bench.ts';
 import { median } from '../table.ts';
+import { waves } from './data.ts';
 import type { Net } from './nets.ts';
 
 const WARM_UP = 3;
@@ -24,7 +26,19 @@ const KINDS: ReadonlyArray<readonly [kind: string, operators: readonly string[]]
   ['matrix products (convolutions by the filter)', ['FusedMatMul', 'MatMul', 'Gemm']],
   [
     'moving data (slices, borders, transposes, joins)',
-    ['Slice', 'Pad', 'Transpose', 'Concat', 'Expand', 'Reshape', 'Gather', 'Split', 'Tile'],
+    [
+      'ReorderInput',
+      'ReorderOutput',
+      'Slice',
+      'Pad',
+      'Transpose',
+      'Concat',
+      'Expand',
+      'Reshape',
+      'Gather',
+      'Split',
+      'Tile',
+    ],
   ],
   ['pooling and resizing', ['MaxPool', 'MaxUnpool', 'AveragePool', 'Resize', 'GlobalAveragePool']],
   ['sums', ['ReduceSum', 'ReduceMean', 'ReduceMax']],
@@ -94,7 +108,7 @@ async function profileSteps(net: Net, profile: string): Promise<number> {
   registerOnnxBackend({ profile });
   await tf.setBackend('onnx');
   const { step } = await net.open();
-  const images = tf.randomUniform([net.batch, ...net.image], 0, 1, 'float32', 1);
+  const images = tf.tensor(waves(net.batch, net.image, randomNumbers(1)), [net.batch, ...net.image]);
   const noise = net.noise === 0 ? null : tf.randomNormal([net.batch, net.noise], 0, 1, 'float32', 1);
   for (let i = 0; i < WARM_UP; i++) await step(images, noise);
   const times: number[] = [];

@@ -2,8 +2,10 @@
 import { loadavg } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { registerOnnxBackend } from '../../convert/backend.ts';
+import { random as randomNumbers } from '../../test/support/images.ts';
 import type { Table } from '../bench.ts';
 import { median } from '../table.ts';
+import { waves } from './data.ts';
 import type { Net } from './nets.ts';
 
 const MEBIBYTE = 2 ** 20;
@@ -23,7 +25,7 @@ export async function measureSteps(net: Net, steps: number, report: (text: strin
   await tf.setBackend('onnx');
   const load = loadavg()[0]!.toFixed(1);
   const { step } = await net.open();
-  const batch = tf.randomUniform([net.batch, ...net.image], 0, 1, 'float32', 1);
+  const batch = tf.tensor(waves(net.batch, net.image, randomNumbers(1)), [net.batch, ...net.image]);
   const last = tf.slice(batch, 0, Math.ceil(net.batch / 3));
   for (let i = 0; i < WARM_UP; i++) for (const images of [batch, last]) await step(images, null);
   const { compileMilliseconds, compiles, sessions } = current().statistics;
