@@ -1,5 +1,7 @@
 import { engine, registerBackend } from '@tensorflow/tfjs-core';
 import { Tensor } from 'onnxruntime-node';
+import { channelBlock } from './channel_block.ts';
+import { correctGradients } from './gradients.ts';
 import { KERNELS } from './kernels/table.ts';
 import { serializeModel } from './model.ts';
 import {
@@ -26,6 +28,8 @@ export interface OnnxBackendOptions {
   executionProviders?: string[];
   /** Compiled graphs kept; each owns memory of the size of its intermediate results. Default 8. */
   maxSessions?: number;
+  /** Beginning of the path of onnxruntime's profile of each graph, written when the backend is disposed of. */
+  profile?: string;
 }
 
 /** Counters since the backend was made. */
@@ -34,6 +38,8 @@ export interface BackendStatistics {
   readonly records: number;
   /** Graphs compiled. */
   readonly compiles: number;
+  /** Compiled graphs kept now. */
+  readonly sessions: number;
   /** Graphs run by onnxruntime. */
   readonly runs: number;
   /** Milliseconds spent compiling. */
@@ -68,7 +74,9 @@ export function registerOnnxBackend(options: OnnxBackendOptions = {}): () => Onn
         for (const step of undo) step();
       });
       undo.push(registerKernels(name, KERNELS, current));
-      undo.push(watchOptimizerSteps(() => (engine().backendName === name ? backend : undefined)));
+      const active = () => engine().backendName === name;
+      undo.push(watchOptimizerSteps(() => (active() ? backend : undefined)));
+      undo.push(correctGradients(active));
       return backend;
     },
     0,
@@ -89,12 +97,14 @@ interface CompiledJob {
 
 /** See registerOnnxBackend. Computing happens when data is read, and before each new optimizer step. */
 export class OnnxBackend extends TensorStorage {
-  readonly #options: Required<Omit<OnnxBackendOptions, 'name'>>;
+  readonly #options: Required<Omit<OnnxBackendOptions, 'name' | 'profile'>>;
+  readonly #profiling: { enableProfiling?: boolean; profileFilePrefix?: string };
   readonly #onDispose: () => void;
   readonly #pending = new Set<Entry>();
   /** In order of last use. */
   readonly #compiled = new Map<string, CompiledJob>();
   readonly #statistics = { records: 0, compiles: 0, runs: 0, compileMilliseconds: 0, eager: 0, syncRuns: 0 };
+  readonly #channelBlock: number | undefined;
   #recordsSinceRun = 0;
   #stepWaits = false;
   #disposed = false;
@@ -108,11 +118,15 @@ export class OnnxBackend extends TensorStorage {
     if (!Number.isInteger(maxSessions) || maxSessions < 1)
       throw new Error(`maxSessions must be a whole number from 1, not ${maxSessions}`);
     this.#options = { threads, executionProviders, maxSessions };
+    const { profile } = options;
+    this.#profiling = profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile };
     this.#onDispose = onDispose;
+    // Only the CPU has these operators.
+    this.#channelBlock = executionProviders.every((name) => name === 'cpu') ? channelBlock() : undefined;
   }
 
   get statistics(): BackendStatistics {
-    return { ...this.#statistics };
+    return { ...this.#statistics, sessions: this.#compiled.size };
   }
 
   readonly recorded = (record: RecordedKernel): void => {
@@ -215,12 +229,13 @@ export class OnnxBackend extends TensorStorage {
     this.#compiled.delete(job.key);
     this.#evict();
     const variable = new Set([...(known?.variable ?? []), ...changed]);
-    const plan = compileJob(job, variable);
+    const plan = compileJob(job, variable, this.#channelBlock);
     const session = loadSession(serializeModel(plan.graph), {
       executionProviders: this.#options.executionProviders,
       intraOpNumThreads: this.#options.threads,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      ...this.#profiling,
     });
     const made = { plan, session, variable };
     this.#compiled.set(job.key, made);

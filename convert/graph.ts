@@ -41,6 +41,8 @@ export interface GraphOptions {
   portable: boolean;
   /** Some record wants gradients of max pooling: pool with indices, so that both share one node. */
   poolIndices: boolean;
+  /** How many channels onnxruntime's blocked layout puts side by side, where convolutions may use it. */
+  channelBlock?: number | undefined;
   /** Names that belong to the caller's inputs and outputs; no inner name will equal one of them. */
   reserved: readonly string[];
   /** Stands before every inner name: a graph inside of a node shares no name with the graph around it. */
@@ -67,6 +69,7 @@ const MICROSOFT_OPERATORS = new Set(['FusedMatMul']);
 export class Graph {
   readonly portable: boolean;
   readonly poolIndices: boolean;
+  readonly channelBlock: number | undefined;
   readonly prefix: string;
   readonly initializers = new Map<string, Initializer>();
   nodes: Node[] = [];
@@ -81,13 +84,19 @@ export class Graph {
   constructor(options: GraphOptions) {
     this.portable = options.portable;
     this.poolIndices = options.poolIndices;
+    this.channelBlock = options.channelBlock;
     this.prefix = options.prefix ?? '';
     this.#reserved = new Set(options.reserved);
   }
 
   /** Adds a node with one output (or finds its equal) and returns the output's name. */
-  op(type: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
-    return this.ops(type, inputs, attributes, 1)[0]!;
+  op(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain?: string,
+  ): string {
+    return this.ops(type, inputs, attributes, 1, domain)[0]!;
   }
 
   /** Adds a node with several outputs (or finds its equal) and returns their names. */
@@ -96,12 +105,12 @@ export class Graph {
     inputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>>,
     outputs: number,
+    domain = MICROSOFT_OPERATORS.has(type) ? 'com.microsoft' : '',
   ): string[] {
-    const key = `${type}|${inputs.join()}|${JSON.stringify(attributes)}|${outputs}`;
+    const key = `${domain}|${type}|${inputs.join()}|${JSON.stringify(attributes)}|${outputs}`;
     const known = this.#known.get(key);
     if (known) return known;
     const names = Array.from({ length: outputs }, () => this.#name(type));
-    const domain = MICROSOFT_OPERATORS.has(type) ? 'com.microsoft' : '';
     this.nodes.push({ type, inputs: [...inputs], outputs: names, attributes, domain });
     this.#known.set(key, names);
     return names;

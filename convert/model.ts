@@ -25,8 +25,8 @@ const irVersion = (opset: number): bigint => (opset < 15 ? 7n : opset < 19 ? 8n 
 export function serializeModel(given: Graph, opset = OPSET): Uint8Array<ArrayBuffer> {
   const graph = lowerOpset(given, opset);
   const domains = [{ domain: '', version: BigInt(opset) }];
-  if (graph.nodes.some((n) => n.domain === 'com.microsoft'))
-    domains.push({ domain: 'com.microsoft', version: 1n });
+  for (const domain of new Set(graph.nodes.map((node) => node.domain)))
+    if (domain !== '') domains.push({ domain, version: 1n });
   const model = create(onnx.ModelProtoSchema, {
     irVersion: irVersion(opset),
     producerName: 'plumbline',

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { serialization } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
+import { CORRECTED } from './gradients.ts';
 import { REWRITES } from './keras_layers.ts';
 import { UNSUPPORTED_OPERATIONS } from './kernels/unsupported.ts';
 
@@ -44,6 +45,12 @@ const CONTROL = `A condition or loop that is known while recording is followed. 
 are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). An unknown one in the
 form of TensorFlow 1 (\`Switch\`, \`Merge\`) is refused.`;
 
+const TRAINING = `\`convert/backend.ts\` is a backend of TensorFlow.js that records the same kernels while \`model.fit\` runs, compiles
+the graph of a step once and lets onnxruntime compute it. A kernel without a translation is an error with its name.
+Every gradient of TensorFlow.js but that of \`ComplexAbs\` runs on it; \`test/convert/gradients.test.ts\` compares each with
+finite differences. These are wrong or fail in TensorFlow.js 4.22.0 itself, and are put right here, for this backend
+only:`;
+
 export function converterPage(): string {
   const refused = new Set(UNSUPPORTED_OPERATIONS.flatMap(({ operations }) => operations));
   const operations = converterOperations().filter((name) => !refused.has(name));
@@ -57,6 +64,7 @@ export function converterPage(): string {
     `## Layers\n\nAll of them:\n${code(classes)}.\n\nOf Keras, which TensorFlow.js itself cannot read:\n${code(lacking)}, and \`Conv2D\` in groups.\n\n${FORMS}\n`,
     `## Operations of graph models\n\n${code(operations)}.\n\n${CONTROL}\n`,
     `## Operations that do not convert\n\n| operations | why | instead |\n| --- | --- | --- |\n${rows.join('\n')}\n`,
+    `## Training\n\n${TRAINING}\n${code(CORRECTED)}.\n`,
   ].join('\n');
 }
 

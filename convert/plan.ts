@@ -1,4 +1,5 @@
 import { Graph } from './graph.ts';
+import { fuseRectifiers } from './kernels/blocked.ts';
 import { sameShape, uniformValue } from './shapes.ts';
 import type { Entry, RecordedKernel } from './storage.ts';
 import { plain, type Value, view } from './values.ts';
@@ -101,20 +102,21 @@ export function emitJob(
 
 /** Whether a graph of these records needs the positions of pooled maxima. */
 export function wantsPoolIndices(job: Job): boolean {
-  return job.records.some((r) => r.kernel === 'MaxPoolGrad');
+  return job.records.some(({ kernel }) => kernel === 'MaxPoolGrad' || kernel === 'MaxPool3DGrad');
 }
 
 /**
  * Compiles a job. Tensors that the caller wrote and whose elements are all equal (scalars, ones) go into the graph
  * as constants, so that emitters can simplify; `variable` holds the leaves that were seen to change, which do not.
  */
-export function compileJob(job: Job, variable: ReadonlySet<number>): Plan {
+export function compileJob(job: Job, variable: ReadonlySet<number>, channelBlock: number | undefined): Plan {
   const constants = new Map<number, number>();
   job.leaves.forEach((leaf, i) => {
     const value = variable.has(i) ? undefined : constantOf(leaf);
     if (value !== undefined) constants.set(i, value);
   });
-  const graph = new Graph({ portable: false, poolIndices: wantsPoolIndices(job), reserved: [] });
+  const poolIndices = wantsPoolIndices(job);
+  const graph = new Graph({ portable: false, poolIndices, channelBlock, reserved: [] });
   const roots = emitJob(job, graph, (leaf, i) => {
     const value = constants.get(i);
     if (value !== undefined) return { fill: value };
@@ -124,6 +126,7 @@ export function compileJob(job: Job, variable: ReadonlySet<number>): Plan {
     graph.output(plain(graph, root), { name: outputName(i), type: root.dtype, dims: root.shape });
   });
   graph.finish({ keepInputs: false });
+  fuseRectifiers(graph);
   const inputs = graph.inputs.map((port) => Number(port.name.slice(inputName('').length)));
   return { graph, inputs, constants };
 }

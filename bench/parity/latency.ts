@@ -9,14 +9,18 @@ import { runCommand } from '../../trainer/backend/command.ts';
 import type { BenchContext, Table } from '../bench.ts';
 import { pythonEnvironment, pythonScript } from '../python/environment.ts';
 import { median } from '../table.ts';
-import { readTrainingData, SIZE, writeTrainingData } from '../training/data.ts';
+import { readTrainingData, writeTrainingData } from '../training/data.ts';
+import { netNamed } from '../training/nets.ts';
 
 const RUNS = 300;
+const NET = netNamed('fundus');
+/** Height and width of its images. */
+const [SIZE] = NET.image;
 
 /** Runs both exports in this process in turn, one thread each, one image at a time. Files go into `folder`. */
 export async function compareLatency(context: BenchContext, folder: string): Promise<Table> {
   const python = await pythonEnvironment(context, 'torch');
-  await writeTrainingData(folder);
+  await writeTrainingData(folder, NET);
   const [ours, theirs] = [join(folder, 'fundus.onnx'), join(folder, 'fundus-pytorch.onnx')];
   await writeFile(ours, await exportFundus(folder));
   context.report('PyTorch exports the fundus net\n');
@@ -26,7 +30,7 @@ export async function compareLatency(context: BenchContext, folder: string): Pro
     sessions.push(await InferenceSession.create(path, { intraOpNumThreads: 1, logSeverityLevel: 3 }));
   }
   const [plumbline, pytorch] = sessions as [InferenceSession, InferenceSession];
-  const { batches } = await readTrainingData(folder);
+  const { batches } = await readTrainingData(folder, NET);
   const image = batches[0]!.slice(0, SIZE * SIZE * 3);
   const feeds = new Tensor('float32', image, [1, SIZE, SIZE, 3]);
   const planar = new Tensor('float32', toPlanar(image), [1, 3, SIZE, SIZE]);
@@ -63,7 +67,7 @@ export async function compareLatency(context: BenchContext, folder: string): Pro
 /** With the weights of {@link writeTrainingData}, which PyTorch's export has too. */
 async function exportFundus(folder: string): Promise<Uint8Array> {
   const model = await fundusNet();
-  const { weights } = await readTrainingData(folder);
+  const { weights } = await readTrainingData(folder, NET);
   model.setWeights(weights.map(({ shape, values }) => tf.tensor(values, shape)));
   const shape = model.inputs[0]!.shape;
   return trace((image) => ({ output: model.predict(image!) as tf.Tensor }), [{ name: 'image', shape }]);

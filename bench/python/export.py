@@ -3,12 +3,11 @@
 import sys
 
 import torch
-from fundus import SIZE, fundus_net, load_weights
+from nets import load_net
 
 folder, path = sys.argv[1:]
-net = fundus_net().eval()
-load_weights(net, folder)
-image = torch.zeros(1, 3, SIZE, SIZE)
+net = load_net("fundus", folder).eval()
+image = torch.zeros(1, 3, 128, 128)
 torch.onnx.export(
     net, (image,), path, input_names=["image"], output_names=["reconstruction"], dynamo=True, external_data=False, verbose=False
 )

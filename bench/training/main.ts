@@ -1,27 +1,29 @@
-/** A peer that trains with TensorFlow.js: `main.ts <backend> <threads> <data folder> <package folder>`. */
+/** A peer that trains with TensorFlow.js: `main.ts <net> <backend> <threads> <data folder> <package folder>`. */
 import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
 import { registerOnnxBackend } from '../../convert/backend.ts';
-import { fundusNet } from '../../trainer/backend/child/net.ts';
 import { inspectPackage } from '../../trainer/backend/find.ts';
 import { loadTensorFlow } from '../../trainer/backend/tensorflow.ts';
 import { loadWasm } from '../wasm/environment.ts';
 import { registerWasmGradients } from '../wasm/gradients.ts';
-import { BATCH, LEARNING_RATE, readTrainingData, SIZE } from './data.ts';
+import { readTrainingData } from './data.ts';
+import { netNamed } from './nets.ts';
 import type { PeerRequest, Timing } from './peer.ts';
 
-const [backend, threads, dataFolder, packageFolder] = process.argv.slice(2) as [
+const [netName, backend, threads, dataFolder, packageFolder] = process.argv.slice(2) as [
+  string,
   string,
   string,
   string,
   string,
 ];
 await startBackend();
-const { batches, weights } = await readTrainingData(dataFolder);
-const model = await fundusNet();
-model.compile({ optimizer: tf.train.adam(LEARNING_RATE), loss: 'meanSquaredError' });
-model.setWeights(weights.map(({ shape, values }) => tf.tensor(values, shape)));
-const images = batches.map((values) => tf.tensor4d(values, [BATCH, SIZE, SIZE, 3]));
+const net = netNamed(netName);
+const data = await readTrainingData(dataFolder, net);
+const { model, step: stepOn } = await net.open();
+model.setWeights(data.weights.map(({ shape, values }) => tf.tensor(values, shape)));
+const images = data.batches.map((values) => tf.tensor(values, [net.batch, ...net.image]));
+const noise = data.noise.map((values) => tf.tensor(values, [net.batch, net.noise]));
 let steps = 0;
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -30,9 +32,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
-async function step(): Promise<number> {
-  const batch = images[steps++ % images.length]!;
-  return (await model.trainOnBatch(batch, batch)) as number;
+function step(): Promise<number> {
+  const batch = steps++ % images.length;
+  return stepOn(images[batch]!, noise[batch] ?? null);
 }
 
 async function losses(count: number): Promise<number[]> {
@@ -48,7 +50,7 @@ async function time(seconds: number): Promise<Timing> {
   for (; performance.now() - begin < seconds * 1000; count++) await step();
   const elapsed = (performance.now() - begin) / 1000;
   const { user, system } = process.cpuUsage(processor);
-  return { images: count * BATCH, seconds: elapsed, processorSeconds: (user + system) / 1e6 };
+  return { images: count * net.batch, seconds: elapsed, processorSeconds: (user + system) / 1e6 };
 }
 
 async function startBackend(): Promise<void> {

@@ -2,6 +2,7 @@ import { backend_util } from '@tensorflow/tfjs-core';
 import type { Graph } from '../graph.ts';
 import { elements, type Shape } from '../shapes.ts';
 import { channelsFirst, plain, type Value, view } from '../values.ts';
+import { convolve } from './blocked.ts';
 import { activate, type FusedActivation, fill, requireActivation } from './elementwise.ts';
 import { type Handler, type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
 import { borderedImages } from './pad.ts';
@@ -23,9 +24,11 @@ export const CONVOLUTION: HandlerTable = {
     ],
     emit: (g, { x, filter }, attrs, [out]) => {
       if (x!.fill === 0) return fill(out!, 0); // the state that a recurrent convolution begins with
-      const { images, attributes } = source(x!, geometry('Conv2D', x!.shape, filter!.shape, attrs));
-      const inputs = [channelsFirst(g, images), filterOihw(g, filter!)];
-      out!.deferred = (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], attributes);
+      const c = geometry('Conv2D', x!.shape, filter!.shape, attrs);
+      const { images, attributes } = source(x!, c);
+      const [name, oihw] = [channelsFirst(g, images), filterOihw(g, filter!)];
+      const dims = [c.outChannels, c.inChannels, c.filterHeight, c.filterWidth] as const;
+      out!.deferred = (bias) => convolve(g, { images: name, filter: oihw, bias, dims, attributes });
     },
   }),
   FusedConv2D: fused(

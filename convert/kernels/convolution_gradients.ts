@@ -1,6 +1,7 @@
 import type { Graph } from '../graph.ts';
 import type { Shape } from '../shapes.ts';
 import { channelsFirst, plain, type Value } from '../values.ts';
+import { convolve } from './blocked.ts';
 import {
   type ConvolutionAttrs,
   depthwiseFilter,
@@ -77,13 +78,16 @@ function inputGradient(g: Graph, dy: Value, filter: Value, c: Geometry): (bias?:
   const { top, left, bottom, right } = c.padInfo;
   const [height, width] = [c.effectiveFilterHeight - 1, c.effectiveFilterWidth - 1];
   const pads = [height - top, width - left, height - bottom, width - right];
-  const asConv = c.strideHeight === 1 && c.strideWidth === 1 && pads.every((p) => p >= 0);
-  const filterName = asConv ? flippedFilter(g, filter, c) : filterOihw(g, filter);
-  const inputs = [channelsFirst(g, dy), filterName];
-  const shared = nodeAttributes(c);
-  const attributes = asConv ? { ...shared, pads } : { ...shared, output_padding: outputPadding(c) };
-  return (bias) =>
-    g.op(asConv ? 'Conv' : 'ConvTranspose', bias === undefined ? inputs : [...inputs, bias], attributes);
+  const images = channelsFirst(g, dy);
+  if (c.strideHeight === 1 && c.strideWidth === 1 && pads.every((p) => p >= 0)) {
+    const flipped = flippedFilter(g, filter, c);
+    const dims = [c.inChannels, c.outChannels, c.filterHeight, c.filterWidth] as const;
+    const attributes = { ...nodeAttributes(c), pads };
+    return (bias) => convolve(g, { images, filter: flipped, bias, dims, attributes });
+  }
+  const inputs = [images, filterOihw(g, filter)];
+  const attributes = { ...nodeAttributes(c), output_padding: outputPadding(c) };
+  return (bias) => g.op('ConvTranspose', bias === undefined ? inputs : [...inputs, bias], attributes);
 }
 
 function flippedFilter(g: Graph, filter: Value, c: Geometry): string {

@@ -19,14 +19,46 @@ export const NORM: HandlerTable = {
     },
   }),
   /** Across channels; ONNX divides alpha by the number of channels in the window. */
-  LRN: sameShapeHandler<{ depthRadius: number; bias: number; alpha: number; beta: number }>(
-    (g, x, out, { depthRadius, bias, alpha, beta }) => {
-      const size = 2 * depthRadius + 1;
-      const attributes = { alpha: { float: alpha * size }, beta: { float: beta }, bias: { float: bias } };
-      out.channelsFirst = g.op('LRN', [channelsFirst(g, x)], { ...attributes, size });
-    },
-  ),
+  LRN: sameShapeHandler<LrnAttrs>((g, x, out, { depthRadius, bias, alpha, beta }) => {
+    const size = 2 * depthRadius + 1;
+    const attributes = { alpha: { float: alpha * size }, beta: { float: beta }, bias: { float: bias } };
+    out.channelsFirst = g.op('LRN', [channelsFirst(g, x)], { ...attributes, size });
+  }),
+  LRNGrad: sameShapeHandler<LrnAttrs>((g, x, out, attrs, { y, dy }) => {
+    out.plain = lrnGradient(g, plain(g, x), plain(g, y!), plain(g, dy!), x.shape.at(-1)!, attrs);
+  }),
 };
+
+interface LrnAttrs {
+  depthRadius: number;
+  bias: number;
+  alpha: number;
+  beta: number;
+}
+
+/**
+ * With s = bias + alpha W x^2, where W sums over the window of each channel, y = x s^-beta has the gradient
+ * dy s^-beta - 2 alpha beta x W (dy y / s).
+ */
+function lrnGradient(
+  g: Graph,
+  x: string,
+  y: string,
+  dy: string,
+  channels: number,
+  { depthRadius, bias, alpha, beta }: LrnAttrs,
+): string {
+  const near = Array.from({ length: channels ** 2 }, (_, i) =>
+    Math.abs(Math.floor(i / channels) - (i % channels)) <= depthRadius ? 1 : 0,
+  );
+  const window = g.constant('float32', [channels, channels], near);
+  const sums = g.op('MatMul', [g.op('Mul', [x, x]), window]);
+  const scale = g.op('Add', [g.op('Mul', [sums, g.scalar(alpha)]), g.scalar(bias)]);
+  const direct = g.op('Mul', [dy, g.op('Pow', [scale, g.scalar(-beta)])]);
+  const shares = g.op('MatMul', [g.op('Div', [g.op('Mul', [dy, y]), scale]), window]);
+  const indirect = g.op('Mul', [g.op('Mul', [x, g.scalar(2 * alpha * beta)]), shares]);
+  return g.op('Sub', [direct, indirect]);
+}
 
 /** (x - mean) / sqrt(variance + epsilon) * scale + offset */
 function normalize(g: Graph, names: readonly string[], epsilon: number): string {

@@ -17,6 +17,7 @@ import { REDUCE } from './reduce.ts';
 import { RESIZE } from './resize.ts';
 import { SCATTER } from './scatter.ts';
 import { SHAPE } from './shape.ts';
+import { VOLUME_GRADIENTS } from './volume_gradients.ts';
 import { VOLUMES } from './volumes.ts';
 
 /** Every TensorFlow.js kernel that has a translation to ONNX. Training and export both read this one table. */
@@ -34,6 +35,7 @@ export const KERNELS: HandlerTable = {
   ...RESIZE,
   ...NORM,
   ...VOLUMES,
+  ...VOLUME_GRADIENTS,
   ...BLOCKS,
   ...SCATTER,
   ...CROP,

@@ -1,14 +1,14 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import type { Graph } from '../graph.ts';
 import { type Shape, sameShape } from '../shapes.ts';
-import { plain, type TensorSpec, type Value } from '../values.ts';
+import { plain, type Value } from '../values.ts';
 import { fill } from './elementwise.ts';
 import { type Handler, type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
 
 type Rank5 = [number, number, number, number, number];
 type Triple = [number, number, number];
 
-interface VolumeAttrs {
+export interface VolumeAttrs {
   strides: number | Triple;
   pad: 'same' | 'valid' | number;
   dilations?: number | Triple;
@@ -16,7 +16,7 @@ interface VolumeAttrs {
   dimRoundingMode?: 'floor' | 'round' | 'ceil';
 }
 
-interface PoolAttrs extends VolumeAttrs {
+export interface PoolAttrs extends VolumeAttrs {
   filterSize: number | Triple;
 }
 
@@ -28,8 +28,7 @@ export const VOLUMES: HandlerTable = {
     ],
     emit: (g, { x, filter }, attrs, [out]) => {
       const c = convolution('Conv3D', x!.shape, filter!.shape, attrs);
-      const dilations = [c.dilationDepth, c.dilationHeight, c.dilationWidth];
-      const attributes = { ...windowAttributes(c), dilations };
+      const attributes = { ...windowAttributes(c), dilations: dilationsOf(c) };
       out!.plain = fromNcdhw(g, g.op('Conv', [toNcdhw(g, x!), filterOidhw(g, filter!)], attributes));
     },
   }),
@@ -39,29 +38,35 @@ export const VOLUMES: HandlerTable = {
     emit: (g, { dy, filter }, attrs, [out]) => {
       if (dy!.fill === 0) return fill(out!, 0);
       const c = convolution('Conv3DBackpropInputV2', attrs.inputShape, filter!.shape, attrs);
-      const attributes = { ...windowAttributes(c), output_padding: outputPadding(c) };
+      const sizes = { dilations: dilationsOf(c), output_padding: outputPadding(c) };
+      const attributes = { ...windowAttributes(c), ...sizes };
       const inputs = [toNcdhw(g, dy!), filterOidhw(g, filter!)];
       out!.plain = fromNcdhw(g, g.op('ConvTranspose', inputs, attributes));
     },
   }),
-  MaxPool3D: pool('MaxPool3D', (g, x, c) => g.op('MaxPool', [toNcdhw(g, x)], windowAttributes(c))),
+  MaxPool3D: pool('MaxPool3D', (g, x, c) => maxPool(g, x, c)[0]!),
   AvgPool3D: pool('AvgPool3D', (g, x, c) =>
     g.op('AveragePool', [toNcdhw(g, x)], { ...windowAttributes(c), count_include_pad: 0 }),
   ),
 };
 
-type Geometry = backend_util.Conv3DInfo;
+export type Geometry = backend_util.Conv3DInfo;
+
+/** With gradients in the graph, forward and gradient share one node that also gives the maxima's positions. */
+export function maxPool(g: Graph, x: Value, c: Geometry): string[] {
+  return g.ops('MaxPool', [toNcdhw(g, x)], windowAttributes(c), g.poolIndices ? 2 : 1);
+}
 
 function pool(kernel: string, emit: (g: Graph, x: Value, c: Geometry) => string): Handler {
   return handler<PoolAttrs>({
-    outputs: ({ x }, attrs) => [{ shape: pooling(kernel, x!, attrs).outShape, dtype: 'float32' }],
+    outputs: ({ x }, attrs) => [{ shape: pooling(kernel, x!.shape, attrs).outShape, dtype: 'float32' }],
     emit: (g, { x }, attrs, [out]) => {
-      out!.plain = fromNcdhw(g, emit(g, x!, pooling(kernel, x!, attrs)));
+      out!.plain = fromNcdhw(g, emit(g, x!, pooling(kernel, x!.shape, attrs)));
     },
   });
 }
 
-function convolution(kernel: string, x: Shape, filter: Shape, attrs: VolumeAttrs): Geometry {
+export function convolution(kernel: string, x: Shape, filter: Shape, attrs: VolumeAttrs): Geometry {
   requireChannelsLast(kernel, attrs);
   const { strides, dilations = 1, pad } = attrs;
   // TensorFlow.js types `pad` without numbers here; its own operation refuses them.
@@ -76,7 +81,7 @@ function convolution(kernel: string, x: Shape, filter: Shape, attrs: VolumeAttrs
   return c;
 }
 
-function pooling(kernel: string, { shape }: TensorSpec, attrs: PoolAttrs): Geometry {
+export function pooling(kernel: string, shape: Shape, attrs: PoolAttrs): Geometry {
   requireChannelsLast(kernel, attrs);
   const { filterSize, strides, pad, dimRoundingMode } = attrs;
   const c = backend_util.computePool3DInfo([...shape] as Rank5, filterSize, strides, 1, pad, dimRoundingMode);
@@ -114,24 +119,28 @@ function requireChannelsLast(kernel: string, { dataFormat = 'NDHWC' }: VolumeAtt
     throw new UnsupportedKernelError(kernel, `dataFormat is "${dataFormat}"; build the model with NDHWC`);
 }
 
-function paddings({ padInfo: p }: Geometry): [number[], number[]] {
+export function paddings({ padInfo: p }: Geometry): [number[], number[]] {
   return [
     [p.front, p.top, p.left],
     [p.back, p.bottom, p.right],
   ];
 }
 
-function strideOf(c: Geometry): number[] {
+export function strideOf(c: Geometry): number[] {
   return [c.strideDepth, c.strideHeight, c.strideWidth];
 }
 
-function windowAttributes(c: Geometry) {
+export function dilationsOf(c: Geometry): number[] {
+  return [c.dilationDepth, c.dilationHeight, c.dilationWidth];
+}
+
+export function windowAttributes(c: Geometry) {
   const kernel_shape = [c.filterDepth, c.filterHeight, c.filterWidth];
   return { kernel_shape, strides: strideOf(c), pads: paddings(c).flat() };
 }
 
 /** What a ConvTranspose must append so that it gives back the convolution's input size. */
-function outputPadding(c: Geometry): number[] {
+export function outputPadding(c: Geometry): number[] {
   const [begin, end] = paddings(c);
   const window = [c.effectiveFilterDepth, c.effectiveFilterHeight, c.effectiveFilterWidth];
   const out = [c.outDepth, c.outHeight, c.outWidth];
@@ -140,11 +149,11 @@ function outputPadding(c: Geometry): number[] {
   );
 }
 
-function toNcdhw(g: Graph, v: Value): string {
+export function toNcdhw(g: Graph, v: Value): string {
   return g.transpose(plain(g, v), [0, 4, 1, 2, 3], v.shape);
 }
 
-function fromNcdhw(g: Graph, name: string): string {
+export function fromNcdhw(g: Graph, name: string): string {
   return g.op('Transpose', [name], { perm: [0, 2, 3, 4, 1] });
 }
 

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
@@ -187,6 +190,20 @@ describe('the backend', () => {
     assert.equal(current().statistics.compiles, 4);
     tf.removeBackend('onnx-two-sessions');
     await tf.setBackend('onnx');
+  });
+
+  test('writes a profile of each graph when it is disposed of, if asked to', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'profile-'));
+    t.after(() => rm(folder, { recursive: true }));
+    registerOnnxBackend({ name: 'onnx-profiled', profile: join(folder, 'graph') });
+    await tf.setBackend('onnx-profiled');
+    await tf.exp(tf.tensor1d([1, 2, 3])).data();
+    tf.removeBackend('onnx-profiled');
+    await tf.setBackend('onnx');
+    const [file, ...more] = await readdir(folder);
+    assert.equal(more.length, 0);
+    const events = JSON.parse(await readFile(join(folder, file!), 'utf8'));
+    assert.ok(events.some((event: { args?: { op_name?: string } }) => event.args?.op_name === 'Exp'));
   });
 
   test('computes other tensors after one has failed, and says again why that one did', async () => {

@@ -31,6 +31,64 @@ const MATRIX: Case[] = [
   ),
 ];
 
+/** Channels in whole blocks of 8 or of 16, which are convolved in onnxruntime's own layout. */
+const BLOCKED: Case[] = [
+  conv('blocks of channels', [2, 5, 6, 16], [3, 3, 16, 32]),
+  conv('few channels in, blocks out', [2, 5, 6, 3], [3, 3, 3, 16]),
+  conv('half a block in', [2, 5, 6, 8], [3, 3, 8, 16]),
+  conv('a block and a half in', [2, 5, 6, 24], [3, 3, 24, 16]),
+  {
+    name: 'conv2d, blocks of channels, stride 2, 2x3',
+    shapes: [
+      [2, 6, 7, 16],
+      [2, 3, 16, 16],
+    ],
+    fn: (x, w) => tf.conv2d(x as Images, w as Images, 2, 'same'),
+    range: [-1, 1],
+  },
+  {
+    name: 'conv2d, blocks of channels, dilated',
+    shapes: [
+      [2, 6, 7, 16],
+      [3, 2, 16, 16],
+    ],
+    fn: (x, w) => tf.conv2d(x as Images, w as Images, 1, 'same', 'NHWC', 2),
+    range: [-1, 1],
+    gradient: 'none',
+  },
+  {
+    name: 'conv2d, blocks of channels, bias, relu, twice',
+    shapes: [[2, 5, 6, 16], [3, 3, 16, 16], [16]],
+    fn: (x, w, b) => {
+      const layer = (of: tf.Tensor) => tf.relu(tf.add(tf.conv2d(of as Images, w as Images, 1, 'same'), b));
+      return tf.tidy(() => layer(layer(x)));
+    },
+    range: [-1, 1],
+  },
+  {
+    name: 'conv2d, blocks of channels, used before and after its relu',
+    shapes: [
+      [2, 5, 6, 16],
+      [3, 3, 16, 16],
+    ],
+    fn: (x, w) =>
+      tf.tidy(() => {
+        const y = tf.conv2d(x as Images, w as Images, 1, 'same');
+        return tf.mul(tf.relu(y), tf.sigmoid(y));
+      }),
+    range: [-1, 1],
+  },
+  {
+    name: 'conv2dTranspose, blocks of channels',
+    shapes: [
+      [2, 4, 5, 16],
+      [3, 3, 32, 16],
+    ],
+    fn: (x, w) => tf.conv2dTranspose(x as Images, w as Images, [2, 4, 5, 32], 1, 'same'),
+    range: [-1, 1],
+  },
+];
+
 const CONVOLUTION: Case[] = [
   ...[1, 2, 3].flatMap((stride) =>
     (['same', 'valid'] as const).flatMap((pad) =>
@@ -48,6 +106,7 @@ const CONVOLUTION: Case[] = [
   conv('few channels in, many out', [2, 5, 5, 2], [3, 3, 2, 17]),
   conv('one channel', [2, 8, 8, 1], [3, 3, 1, 4]),
   conv('above the limit of a single product', [2, 5, 5, 9], [3, 3, 9, 12]),
+  ...BLOCKED,
   {
     name: 'conv2d, padding 1',
     shapes: [IMAGES, [3, 3, 3, 4]],
