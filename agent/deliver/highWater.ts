@@ -32,7 +32,7 @@ export function openHighWater(stateFolder: string): HighWater {
       { cause },
     );
   }
-  const left = /^\d{1,16}$/.test(text) ? Number(text) : 0;
+  const left = /^\d{1,15}$/.test(text) ? Number(text) : 0; // no agent comes that far, and all of these are exact
   if (left === 0) ftruncateSync(descriptor); // what no number overwrites would make the next one unreadable
   let reached = left;
   return {

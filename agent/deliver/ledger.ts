@@ -164,12 +164,20 @@ function passOver(connection: Connection, { reached }: HighWater): Opening['miss
 }
 
 function inPlace(folder: string): Ledger['requireInPlace'] {
-  const standing = () => statSync(join(folder, LEDGER_FILE), { bigint: true, throwIfNoEntry: false })?.ino;
-  const opened = standing();
+  const files = [LEDGER_FILE, `${LEDGER_FILE}-wal`].map((name) => join(folder, name));
+  const inodes = () => files.map((file) => statSync(file, { throwIfNoEntry: false })?.ino ?? 'none').join();
+  const opened = inodes();
+  const stands = () => {
+    try {
+      return inodes() === opened || !existsSync(folder);
+    } catch {
+      return true; // cannot be told now
+    }
+  };
   return () => {
-    if (standing() === opened || !existsSync(folder)) return;
+    if (stands()) return;
     throw new StateFolderError(
-      `Ledger ${join(folder, LEDGER_FILE)} was deleted or replaced under the running agent. Start the agent again: captures without a verdict in the ledger that stands there now are judged again, under the same ids, and the verdicts that it lacks are announced as a gap.`,
+      `Ledger ${files[0]}, or its log beside it, was deleted or replaced under the running agent. Start the agent again: captures without a verdict in the ledger that stands there now are judged again, under the same ids, and the verdicts that it lacks are announced as a gap.`,
     );
   };
 }

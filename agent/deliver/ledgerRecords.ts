@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Verdict, VerdictWord } from '../../config/verdict.ts';
 import { type Capture, captureOfFrame, frameOf } from '../capture.ts';
 import type { HighWater } from './highWater.ts';
+import { ledgerUnreachable } from './ledgerUnreachable.ts';
 import { type Connection, reading, transaction } from './transaction.ts';
 
 /** What the ledger gives a new verdict. */
@@ -92,7 +93,7 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
   const { database } = connection;
   const find = database.prepare(
     `SELECT capture, frame, frames, sha256, asked, asked OR changed AS wanted
-     FROM (SELECT *, coalesce(changed_ns <> ?5, 0) AS changed,
+     FROM (SELECT *, coalesce(stamp <> ?5, 0) AS changed,
              EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)
              OR coalesce((SELECT reason IN ('vanished', 'changed-while-reading') AND revision < ${MOST_RETURNS} FROM verdicts
                           WHERE verdicts.capture = captures.capture ORDER BY revision DESC LIMIT 1), 0) AS asked
@@ -103,13 +104,14 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
   const undisputed = database.prepare(
     `SELECT count(*) AS done FROM captures
      WHERE name = ?1 AND size = ?2 AND modified_ns = ?3 AND kind = ?4 AND frame BETWEEN 2 AND ?6
-       AND coalesce(changed_ns = ?5, 1) AND NOT EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)`,
+       AND coalesce(stamp = ?5, 1) AND NOT EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)`,
   );
+  const unreachable = ledgerUnreachable(database);
   const newestOf = database.prepare(
     'SELECT id, revision FROM verdicts WHERE capture = ? ORDER BY revision DESC LIMIT 1',
   );
   const addCapture = database.prepare(
-    `INSERT INTO captures (name, size, modified_ns, kind, changed_ns, frame, frames, sha256)
+    `INSERT INTO captures (name, size, modified_ns, kind, stamp, frame, frames, sha256)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const ofFile = 'name = ? AND size = ? AND modified_ns = ? AND kind = ?';
@@ -119,13 +121,13 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
   const forgetWishes = database.prepare(
     `DELETE FROM again WHERE capture IN (SELECT capture FROM captures WHERE ${ofFile} AND frame > ?)`,
   );
-  const setContent = database.prepare('UPDATE captures SET sha256 = ?, changed_ns = ? WHERE capture = ?');
-  const confirm = database.prepare(`UPDATE captures SET changed_ns = ? WHERE ${ofFile} AND sha256 IS ?`);
+  const setContent = database.prepare('UPDATE captures SET sha256 = ?, stamp = ? WHERE capture = ?');
+  const confirm = database.prepare(`UPDATE captures SET stamp = ? WHERE ${ofFile} AND sha256 IS ?`);
   const answer = database.prepare('DELETE FROM again WHERE capture = ?');
   const last = database.prepare(LAST_SEQ);
   const addVerdict = database.prepare(
-    `INSERT INTO verdicts (seq, capture, revision, id, ref, word, reason, score, model, scored_at, recorded_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO verdicts (seq, capture, revision, id, ref, word, reason, score, model, scored_at, recorded_ms, sha256)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const addPayload = database.prepare('INSERT INTO payloads (seq, payload) VALUES (?, ?)');
   const addToOutbox = database.prepare('INSERT INTO outbox (seq, bytes) VALUES (?, ?)');
@@ -137,14 +139,14 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
 
   const fileOf = ({ name, size, modifiedNanoseconds, kind }: Capture) =>
     [name, size, modifiedNanoseconds, kind] as const;
-  const changedOf = ({ changedNanoseconds }: Capture) => changedNanoseconds ?? null;
+  const stampOf = ({ stamp }: Capture) => stamp ?? null;
   const known = (capture: Capture) => {
     const frame = frameOf(capture);
-    return find.get(...fileOf(capture), changedOf(capture), frame, frame) as Known | undefined;
+    return find.get(...fileOf(capture), stampOf(capture), frame, frame) as Known | undefined;
   };
   const following = (capture: Capture, frames: number): Capture | null => {
     let frame = frameOf(capture) + 1;
-    for (const row of find.iterate(...fileOf(capture), changedOf(capture), frame, frames)) {
+    for (const row of find.iterate(...fileOf(capture), stampOf(capture), frame, frames)) {
       if ((row.frame as number) > frame || row.wanted === 1) break;
       frame++;
     }
@@ -152,23 +154,25 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
   };
   const unrecorded = (file: Capture): Capture | null => {
     const first = known(file);
+    if (first === undefined && unreachable.isJudged(file)) return null;
     if (first?.wanted !== 0) return file;
     const { frames } = first;
     if (frames === 1) return null;
-    const { done } = undisputed.get(...fileOf(file), changedOf(file), frames) as { done: number };
+    const { done } = undisputed.get(...fileOf(file), stampOf(file), frames) as { done: number };
     // Of those that may be said to be gone, it is the last: see `frames` of an entry.
     const whole = done === frames - 1 && known(captureOfFrame(file, frames))?.wanted === 0;
     return whole ? null : following(file, frames);
   };
 
   const write = ({ capture, contentSha256, gone, makeVerdict, frames = 1 }: Entry): Verdict | null => {
+    const reached = known(capture) === undefined && unreachable.reach(capture);
     const before = known(capture);
-    if (before?.wanted === 0) return null;
-    const [file, frame, changed] = [fileOf(capture), frameOf(capture), changedOf(capture)];
+    if (before?.wanted === 0 && !reached) return null;
+    const [file, frame, stamp] = [fileOf(capture), frameOf(capture), stampOf(capture)];
     // Changed in some way since it was judged: where it holds what it held, or is gone by now, that verdict stays, and
     // those on the other frames.
-    if (before?.asked === 0 && (before.sha256 === contentSha256 || gone)) {
-      if (!gone) confirm.run(changed, ...file, contentSha256);
+    if (before?.asked === 0 && !reached && (before.sha256 === contentSha256 || gone)) {
+      if (!gone) confirm.run(stamp, ...file, contentSha256);
       return null;
     }
     const captures = frames ?? frame;
@@ -180,9 +184,9 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     if (frame > captures) return null;
     const number =
       before?.capture ??
-      addCapture.run(...file, changed, frame, frame === 1 ? captures : null, contentSha256).lastInsertRowid;
+      addCapture.run(...file, stamp, frame, frame === 1 ? captures : null, contentSha256).lastInsertRowid;
     if (before !== undefined) {
-      setContent.run(contentSha256, changed, number);
+      setContent.run(contentSha256, stamp, number);
       answer.run(number);
     }
     const replaced = newestOf.get(number) as Newest | undefined;
@@ -205,6 +209,7 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
       model.digest,
       scoredAt,
       Date.now(),
+      contentSha256,
     );
     addPayload.run(seq, json);
     addToOutbox.run(seq, Buffer.byteLength(json));

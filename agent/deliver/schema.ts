@@ -179,8 +179,11 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE captures_3 RENAME TO captures;
   `,
   `
-  -- changed_ns: when the file had been changed in any way (ctime) as it was judged; null: not known.
-  ALTER TABLE captures ADD COLUMN changed_ns INTEGER;
+  -- stamp: inode of the file and its last change of any kind (ctime) as it was judged; null: not known.
+  ALTER TABLE captures ADD COLUMN stamp TEXT;
+  -- sha256: what this verdict is on; that of the capture is what it was found to hold last.
+  ALTER TABLE verdicts ADD COLUMN sha256 TEXT;
+  UPDATE verdicts SET sha256 = (SELECT sha256 FROM captures WHERE captures.capture = verdicts.capture);
   `,
 ];
 

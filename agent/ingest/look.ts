@@ -118,8 +118,8 @@ function versionOf(name: string, stats: BigIntStats): Capture {
     name,
     size: Number(stats.size),
     modifiedNanoseconds: modificationTime(stats.mtimeNs),
-    changedNanoseconds: modificationTime(stats.ctimeNs),
     kind: 'file',
+    stamp: `${stats.ino}/${stats.ctimeNs}`,
   };
 }
 

@@ -16,7 +16,7 @@ export interface SweepOptions {
   readonly onFolder: (name: string) => void;
   /** Most folders from the watched one down to a file. */
   readonly depth: number;
-  /** Called with each folder that lies deeper and is not read. */
+  /** Called with each folder that lies deeper, or whose path is longer than the system allows, and is not read. */
   readonly onTooDeep: (name: string) => void;
   /**
    * Called for everything that is no folder, and for folders too when `wantsFolder` says so.
@@ -65,6 +65,10 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
       }
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+      if (code === 'ENAMETOOLONG') {
+        options.onTooDeep(at); // within the depth that is wanted, but not within what the system reads
+        continue;
+      }
       if (at === options.from) return { names, missing: code, unreadable };
       if (code !== 'ENOENT' && code !== 'ENOTDIR') unreadable = code;
     }

@@ -26,7 +26,7 @@ export interface Watches {
 }
 
 /** What a folder that vanished or cannot be read gives. Reading it says the same, and better. */
-const OF_THE_FOLDER = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP']);
+const OF_THE_FOLDER = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG']);
 
 /**
  * Listens to nothing yet. Node's own `fs.watch` on each folder, so that the number of files costs nothing (chokidar,

@@ -89,7 +89,7 @@ const ROWS = `
     CASE WHEN acknowledged_ms IS NOT NULL THEN 'acknowledged'
       WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.seq = verdicts.seq) THEN 'waiting'
       ELSE 'dropped' END AS delivery,
-    modified_ns, scored_at AS scoredAt, recorded_ms, acknowledged_ms, revision, id, ref, size AS bytes, kind, sha256, model,
+    modified_ns, scored_at AS scoredAt, recorded_ms, acknowledged_ms, revision, id, ref, size AS bytes, kind, verdicts.sha256, model,
     EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture) AS again
   FROM verdicts JOIN captures USING (capture)`;
 

@@ -234,7 +234,9 @@ async function files(reader: LedgerReader, settings: VerifySettings): Promise<Pr
 /** A copy that keeps times, onto a name of the same size, may not be told by its file system: only its content tells. */
 async function contents({ database }: LedgerReader, folder: string): Promise<Proof> {
   const rows = database.prepare(
-    'SELECT DISTINCT name, size, modified_ns, sha256 FROM captures WHERE sha256 IS NOT NULL',
+    `SELECT DISTINCT name, size, modified_ns, own.sha256
+     FROM captures AS own JOIN captures AS first USING (name, size, modified_ns, kind)
+     WHERE own.sha256 IS NOT NULL AND first.frame = 1 AND own.frame <= coalesce(first.frames, own.frame)`,
   );
   rows.setReadBigInts(true);
   const wrong: string[] = [];

@@ -56,15 +56,15 @@ test('what is there at the start is handed over once, also from subfolders, and 
   await first.idle();
   const expected = ['1.jpg', 'a/2.jpg', 'a/b/3', `${'n'.repeat(251)}.jpg`, 'ä ö.jpg'];
   assert.deepEqual(first.names(), expected);
-  const { mtimeNs, ctimeNs } = await stat(path.join(folder, '1.jpg'), { bigint: true });
+  const { mtimeNs, ctimeNs, ino } = await stat(path.join(folder, '1.jpg'), { bigint: true });
   assert.deepEqual(
     first.captures.find(({ name }) => name === '1.jpg'),
     {
       name: '1.jpg',
       size: jpeg.length,
       modifiedNanoseconds: mtimeNs,
-      changedNanoseconds: ctimeNs,
       kind: 'file',
+      stamp: `${ino}/${ctimeNs}`,
     },
   );
   await first.sweepNow();

@@ -126,6 +126,33 @@ test('a folder below limits.depth is one capture, found or told by an event, and
   assert.deepEqual(found(), ['a/b/c too-deep', 'a/b/d too-deep', 'a/b/x.jpg file', 'a/x.jpg file']);
 });
 
+test('a folder whose path is longer than the system reads is one capture, and the others are watched as before', async (t) => {
+  const folder = await makeFolder(t);
+  const long = 'n'.repeat(250);
+  const script = `
+    process.chdir(process.argv[1]);
+    for (let i = 0; i < 18; i++) {
+      require('node:fs').mkdirSync(process.argv[2]);
+      process.chdir(process.argv[2]);
+    }
+    require('node:fs').writeFileSync('deep.jpg', '');`;
+  await node(script, folder, long);
+  try {
+    const ingest = await collect(t, folder);
+    await ingest.swept;
+    await ingest.idle();
+    assert.deepEqual(
+      ingest.captures.map(({ name, kind }) => [name.length > 3000, kind]),
+      [[true, 'too-deep']],
+    );
+    await writeFile(path.join(folder, 'a.jpg'), jpeg);
+    await ingest.until(({ captures }) => captures.length === 2);
+    assert.deepEqual(ingest.conditions, []);
+  } finally {
+    execFileSync('rm', ['-rf', path.join(folder, long)]); // node:fs takes no path as long as this
+  }
+});
+
 test('polling reads the folder again and again, and listens to nothing', async (t) => {
   const folder = await makeFolder(t);
   await mkdir(path.join(folder, 'sub'));

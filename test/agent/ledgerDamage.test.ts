@@ -1,6 +1,15 @@
 /** A ledger whose bytes are no longer those that were written: set aside, made anew, and no capture forgotten. */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -217,14 +226,31 @@ test('no number given twice by an emptied ledger; a damaged note of the highest 
   const of = capture(name(0));
   assert.equal(recordOne(ledger, of, null, verdictOn(of))!.seq, CAPTURES + 1);
   ledger.close();
-  writeFileSync(path.join(state, 'seq'), 'rubbish '.repeat(10));
-  ledger = await openLedger(state);
-  assert.equal(ledger.opening.missing, null);
-  const other = capture(name(1));
-  assert.equal(recordOne(ledger, other, null, verdictOn(other))!.seq, CAPTURES + 2);
-  ledger.close();
-  assert.equal(readFileSync(path.join(state, 'seq'), 'utf8').trim(), `${CAPTURES + 2}`);
+  for (const [i, damage] of ['rubbish '.repeat(10), '9007199254740993'].entries()) {
+    writeFileSync(path.join(state, 'seq'), damage);
+    ledger = await openLedger(state);
+    assert.equal(ledger.opening.missing, null);
+    const other = capture(name(i + 1));
+    assert.equal(recordOne(ledger, other, null, verdictOn(other))!.seq, CAPTURES + 2 + i);
+    ledger.close();
+    assert.equal(readFileSync(path.join(state, 'seq'), 'utf8').trim(), `${CAPTURES + 2 + i}`);
+  }
 });
+
+for (const file of ['ledger.sqlite', 'ledger.sqlite-wal'])
+  test(`${file} taken away while it is open is noticed; a state folder that is away is not one`, async (t) => {
+    const state = folder(t);
+    const ledger = await openLedger(state);
+    t.after(() => ledger.close());
+    const of = capture(name(0));
+    recordOne(ledger, of, null, verdictOn(of));
+    ledger.requireInPlace();
+    renameSync(state, `${state}.away`);
+    ledger.requireInPlace();
+    renameSync(`${state}.away`, state);
+    rmSync(path.join(state, file));
+    assert.throws(() => ledger.requireInPlace(), /was deleted or replaced under the running agent/);
+  });
 
 test('taken away while the agent runs: it ends and says so, and at its next start nothing is missing', {
   timeout: 60_000,
@@ -246,7 +272,10 @@ test('taken away while the agent runs: it ends and says so, and at its next star
   await dashboard.settle(() => verdicts().length === 1);
   rmSync(path.join(state, 'ledger.sqlite'));
   assert.equal(await agent.ended, 1);
-  assert.match(agent.output(), /was deleted or replaced under the running agent. Start the agent again/);
+  assert.match(
+    agent.output(),
+    /, or its log beside it, was deleted or replaced under the running agent. Start the agent again/,
+  );
   assert.equal((await runAgent([...args, '--once'])).code, 0);
   await dashboard.settle(() => verdicts().length === 2);
   const [first, second] = verdicts().map((m) => m.payload);
