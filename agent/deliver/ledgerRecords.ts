@@ -165,13 +165,12 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
   };
 
   const write = ({ capture, contentSha256, gone, makeVerdict, frames = 1 }: Entry): Verdict | null => {
-    const reached = known(capture) === undefined && unreachable.reach(capture);
     const before = known(capture);
-    if (before?.wanted === 0 && !reached) return null;
+    if (before?.wanted === 0) return null;
     const [file, frame, stamp] = [fileOf(capture), frameOf(capture), stampOf(capture)];
     // Changed in some way since it was judged: where it holds what it held, or is gone by now, that verdict stays, and
     // those on the other frames.
-    if (before?.asked === 0 && !reached && (before.sha256 === contentSha256 || gone)) {
+    if (before?.asked === 0 && (before.sha256 === contentSha256 || gone)) {
       if (!gone) confirm.run(stamp, ...file, contentSha256);
       return null;
     }
@@ -189,7 +188,7 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
       setContent.run(contentSha256, stamp, number);
       answer.run(number);
     }
-    const replaced = newestOf.get(number) as Newest | undefined;
+    const replaced = (newestOf.get(number) as Newest | undefined) ?? unreachable.before(capture);
     const verdict = makeVerdict({
       seq: (last.get() as { seq: number }).seq + 1,
       revision: (replaced?.revision ?? 0) + 1,

@@ -40,6 +40,8 @@ for (const one of [unreadable, away, dangling])
     const second = recordOne(ledger, file, 'ab', verdictOn(file))!;
     assert.deepEqual([second.revision, second.supersedes], [2, first.id]);
     assert.deepEqual([ledger.isRecorded(file), ledger.isRecorded(one)], [true, true]);
+    const newer = capture('a.png', { modifiedNanoseconds: 9n });
+    assert.equal(recordOne(ledger, newer, 'cd', verdictOn(newer))!.supersedes, null, 'that was answered');
   });
 
 test('a file that could not be read is not the one of another name or version', async (t) => {
