@@ -72,9 +72,15 @@ function numbers(reader: LedgerReader): Proof {
     reader,
     'SELECT count(*) AS n FROM captures WHERE capture NOT IN (SELECT capture FROM verdicts)',
   );
+  // The first on what a file holds may follow one that said that it could not be read.
   const torn = count(
     reader,
-    'SELECT count(*) AS n FROM (SELECT 1 FROM verdicts GROUP BY capture HAVING count(*) <> max(revision) OR min(revision) <> 1)',
+    `SELECT count(*) AS n FROM
+       (SELECT name, min(revision) AS first, count(*) <> max(revision) - min(revision) + 1 AS torn
+        FROM verdicts JOIN captures USING (capture) GROUP BY capture) AS own
+     WHERE torn OR first <> 1 AND NOT EXISTS (
+       SELECT 1 FROM verdicts JOIN captures USING (capture)
+       WHERE captures.name = own.name AND kind IN ('unreadable', 'dangling-link') AND revision = own.first - 1)`,
   );
   const passedOver = reader.database
     .prepare("SELECT first, last FROM gaps WHERE reason = 'ledger-rebuilt' ORDER BY first")
