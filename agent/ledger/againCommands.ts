@@ -18,7 +18,7 @@ const UNSCORABLE = Object.keys(REASONS).filter(
 
 const MEANWHILE = `
 A capture gets a new verdict with the next revision, which names the one that it supersedes. The agent may run: it sees
-within a second what is wanted; else it does so at its next start. Asking twice does not publish twice.
+within a second what is wanted; else it does so at its next start. Asking again before the answer publishes nothing twice.
 Exit code: 0 asked, or there was nothing to ask; 1 failed; 2 wrong usage.
 `;
 
