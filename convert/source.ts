@@ -4,6 +4,8 @@ import { dirname, join, posix, resolve, sep } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 import { unzipSync } from 'fflate';
 import { refuseIgnoredSettings } from './ignored_settings.ts';
+import { withoutOrthogonal } from './initial_values.ts';
+import { inKerasForms } from './keras_forms.ts';
 import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
 
@@ -30,9 +32,9 @@ export async function readModel(path: string): Promise<SavedModel> {
   });
   if (format === 'graph-model') return { file: source.file, format, artifacts };
   try {
-    const known = inKnownLayers(asKeras2(artifacts));
+    const known = inKnownLayers(asKeras2(withoutOrthogonal(artifacts)));
     refuseIgnoredSettings(known.modelTopology);
-    return { file: source.file, format, artifacts: known };
+    return { file: source.file, format, artifacts: inKerasForms(known) };
   } catch (cause) {
     throw new Error(`cannot load ${source.file}: ${(cause as Error).message}`, { cause });
   }
