@@ -70,13 +70,16 @@ function suppressed({ inputs, attrs }: OperationNode): Tensor[] {
   return [found.selectedIndices!, found.validOutputs!];
 }
 
-/** Rounded to one of 2^bits steps: tensorflow/core/kernels/fake_quant_ops_functor.h, Nudge and FakeQuantWithMinMaxVars. */
+/**
+ * Rounded to one of 2^bits steps: tensorflow/core/kernels/fake_quant_ops_functor.h, Nudge and FakeQuantWithMinMaxVars; in
+ * single precision as there, which decides where 0 lies in a range that is symmetric about it.
+ */
 function fakeQuantized({ inputs, attrs }: OperationNode): Tensor[] {
   const [x, ...range] = inputs as [Tensor, Tensor, Tensor];
   const [min, max] = range.map(numberOf) as [number, number];
   const [lowest, highest] = [attrs.narrow_range === true ? 1 : 0, 2 ** Number(attrs.num_bits ?? 8) - 1];
-  const step = (max - min) / (highest - lowest);
-  const zero = Math.round(Math.min(highest, Math.max(lowest, lowest - min / step)));
+  const step = Math.fround(Math.fround(max - min) / (highest - lowest));
+  const zero = Math.round(Math.min(highest, Math.max(lowest, lowest - Math.fround(min / step))));
   const [low, high] = [(lowest - zero) * step, (highest - zero) * step];
   const steps = floor(add(div(sub(clipByValue(x, low, high), low), step), 0.5));
   return [add(mul(steps, step), low)];

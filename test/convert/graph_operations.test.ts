@@ -77,6 +77,19 @@ test('quantization in training rounds to its steps, of which one is 0; TensorFlo
   }
 });
 
+test('quantization between -1 and 1 reaches beyond 1, as that of TensorFlow does in single precision', async () => {
+  const limit = (value: number): Constant => ({ values: [value], shape: [], dtype: 'float32' });
+  const operation = { op: 'FakeQuantWithMinMaxVars', inputs: [[2], limit(-1), limit(1)] };
+  const { bytes } = await checkGraph(graphOf(operation), ['result']);
+  const session = loadSession(bytes, { logSeverityLevel: 3 });
+  const { result } = session.run({ in0: new Tensor('float32', Float32Array.of(-3, 3), [2]) }, ['result']);
+  session.dispose();
+  assert.deepEqual(
+    [...(result!.data as Float32Array)].map((value) => value.toFixed(5)),
+    ['-0.99608', '1.00392'], // what TensorFlow 2 gives
+  );
+});
+
 test('what TensorFlow computes where tfjs-converter does something else', async () => {
   const whole = (value: number): Constant => ({ values: [value], shape: [], dtype: 'int32' });
   const T = { T: attribute.type('DT_INT32') };
