@@ -8,6 +8,7 @@ import { withoutOrthogonal } from './initial_values.ts';
 import { inKerasForms } from './keras_forms.ts';
 import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
+import { requireWhole } from './weights.ts';
 
 export const TOPOLOGY = 'model.json';
 
@@ -28,7 +29,9 @@ export async function readModel(path: string): Promise<SavedModel> {
   const artifacts = await io.getModelArtifactsForJSON(json, async (manifest) => {
     const shards: ArrayBuffer[] = [];
     for (const name of manifest.flatMap((group) => group.paths)) shards.push(await source.shard(name));
-    return [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
+    const [specs, data] = [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
+    requireWhole(source.file, specs, data.byteLength);
+    return [specs, data];
   });
   if (format === 'graph-model') return { file: source.file, format, artifacts };
   try {
