@@ -44,13 +44,25 @@ export async function convertModel(path: string, options: ConvertOptions = {}): 
       ? await traceableGraph(artifacts, options).catch((cause) => cannotLoad(file, cause))
       : traceableModel(await loadLayers(artifacts).catch((cause) => cannotLoad(file, cause)), options);
   try {
+    if (format === 'layers-model' && options.outputs)
+      throw new Error(
+        `outputs can be chosen of a graph model only; this layers model gives ${model.outputNames.join(', ')}`,
+      );
+    requireKnown(
+      'input',
+      options.shapes,
+      model.inputs.map(({ name }) => name),
+    );
     const inputs = model.inputs.map(({ name, shape, ...rest }) => ({
       ...rest,
       name: renamed(name, options),
       shape: shape.map((d) => d ?? options.batch ?? null),
     }));
     const outputs = model.outputNames.map((name) => renamed(name, options));
-    requireKnown(options.names ?? {}, [...model.inputs.map((i) => i.name), ...model.outputNames]);
+    requireKnown('input or output', options.names, [
+      ...model.inputs.map(({ name }) => name),
+      ...model.outputNames,
+    ]);
     const fn: AsyncTracedFunction = async (...tensors) => {
       const results = Object.entries(await model.fn(...tensors));
       return Object.fromEntries(results.map(([name, tensor]) => [renamed(name, options), tensor]));
@@ -79,10 +91,10 @@ function renamed(name: string, { names = {} }: ConvertOptions): string {
   return names[name] ?? name;
 }
 
-function requireKnown(names: Readonly<Record<string, string>>, known: readonly string[]): void {
-  for (const name of Object.keys(names))
+function requireKnown(what: string, byName: object = {}, known: readonly string[]): void {
+  for (const name of Object.keys(byName))
     if (!known.includes(name))
-      throw new Error(`the model has no input or output ${name}; it has ${known.join(', ')}`);
+      throw new Error(`the model has no ${what} ${name}; it has ${known.join(', ')}`);
 }
 
 function cannotLoad(file: string, cause: unknown): never {

@@ -1,34 +1,15 @@
 /** Operations of graph models that tfjs-converter executes by reading values, done without. */
 import { deregisterOp, registerOp } from '@tensorflow/tfjs-converter';
-import {
-  add,
-  bitwiseAnd,
-  cast,
-  clipByValue,
-  clone,
-  div,
-  engine,
-  floor,
-  image,
-  mul,
-  reshape,
-  sub,
-  type Tensor,
-  type Tensor1D,
-  type Tensor2D,
-  util,
-  where,
-} from '@tensorflow/tfjs-core';
+import { cast, clone, engine, reshape, type Tensor, util, where } from '@tensorflow/tfjs-core';
 import { LOOP_KERNEL, type LoopBody, variableName } from './kernels/loop.ts';
 import { RANDOM } from './kernels/random.ts';
 import { collectJob } from './plan.ts';
 import { currentRecording, placeholder, type TraceStorage } from './recording.ts';
+import { type OperationNode, TENSORFLOW_OPERATIONS } from './tensorflow_operations.ts';
 import type { DataType } from './values.ts';
 
 /** What tfjs-converter hands the executor of a registered operation; its types leave out the last two. */
-interface ControlNode {
-  readonly inputs: Tensor[];
-  readonly attrs: Readonly<Record<string, unknown>>;
+interface ControlNode extends OperationNode {
   readonly node: {
     readonly name: string;
     readonly rawAttrs: Readonly<Record<string, { func?: { name: string } }>>;
@@ -51,25 +32,19 @@ interface GraphFunction {
 
 const CONDITIONS = ['If', 'StatelessIf'];
 const LOOPS = ['While', 'StatelessWhile'];
-/** tfjs-converter 4.22.0 looks for its operands under names that it does not have. */
-const AND = 'BitwiseAnd';
-/** tfjs-converter passes values on as they are. */
-const QUANTIZATION = 'FakeQuantWithMinMaxVars';
-/** It disposes of what a function wrote into a list when the function ends, and the list then holds nothing. */
+/** tfjs-converter 4.22.0 disposes of what a function wrote into a list when the function ends, and the list then holds nothing. */
 const WRITES = { TensorListSetItem: setItem, TensorListPushBack: pushBack } as const;
-const SUPPRESSION = 'NonMaxSuppressionV4';
 
 /**
- * Replaces tfjs-converter's own conditions and loops, which read their condition, its writing into lists, its padded
- * suppression of boxes, quantization, and what draws random numbers, until the returned function is called. A condition that is known
+ * Replaces tfjs-converter's own conditions and loops, which read their condition, its writing into lists, what it computes
+ * otherwise than TensorFlow, and what draws random numbers, until the returned function is called. A condition that is known
  * while recording is followed, so that a loop of a fixed number of turns is unrolled. Of an unknown one both branches are
  * computed and one is chosen; a loop becomes ONNX's Loop.
  */
 export function registerOperations(): () => void {
   for (const name of RANDOM) registerOp(name, refuseRandom);
-  registerOp(AND, ({ inputs: [a, b] }) => bitwiseAnd(a as never, b as never));
-  registerOp(SUPPRESSION, (node) => suppress(node as unknown as ControlNode));
-  registerOp(QUANTIZATION, (node) => fakeQuantized(node as unknown as ControlNode));
+  for (const [name, compute] of Object.entries(TENSORFLOW_OPERATIONS))
+    registerOp(name, (node) => compute(node as unknown as OperationNode));
   for (const [name, write] of Object.entries(WRITES))
     registerOp(name, (node) => write(node as unknown as ControlNode));
   for (const name of CONDITIONS) registerOp(name, (node) => condition(node as unknown as ControlNode));
@@ -77,9 +52,7 @@ export function registerOperations(): () => void {
   return () => {
     for (const name of [
       ...RANDOM,
-      AND,
-      SUPPRESSION,
-      QUANTIZATION,
+      ...Object.keys(TENSORFLOW_OPERATIONS),
       ...Object.keys(WRITES),
       ...CONDITIONS,
       ...LOOPS,
@@ -94,26 +67,6 @@ function refuseRandom(node: object): never {
     `node ${name}, operation ${op}, draws random numbers: no file computes the same then. Save the model for inference, ` +
       'or make the numbers an input',
   );
-}
-
-function suppress({ inputs, attrs }: ControlNode): Tensor[] {
-  const [boxes, scores, ...limits] = inputs as [Tensor2D, Tensor1D, ...Tensor[]];
-  const [most, overlap, score] = limits.map((limit) => limit.dataSync()[0]!) as [number, number, number];
-  const padded = attrs.pad_to_max_output_size === true;
-  const found = image.nonMaxSuppressionPadded(boxes, scores, most, overlap, score, padded);
-  return [found.selectedIndices!, found.validOutputs!];
-}
-
-/** Rounded to one of 2^bits steps: tensorflow/core/kernels/fake_quant_ops_functor.h, Nudge and FakeQuantWithMinMaxVars. */
-function fakeQuantized({ inputs, attrs }: ControlNode): Tensor[] {
-  const [x, ...range] = inputs as [Tensor, Tensor, Tensor];
-  const [min, max] = range.map((limit) => limit.dataSync()[0]!) as [number, number];
-  const [lowest, highest] = [attrs.narrow_range === true ? 1 : 0, 2 ** Number(attrs.num_bits ?? 8) - 1];
-  const step = (max - min) / (highest - lowest);
-  const zero = Math.round(Math.min(highest, Math.max(lowest, lowest - min / step)));
-  const [low, high] = [(lowest - zero) * step, (highest - zero) * step];
-  const steps = floor(add(div(sub(clipByValue(x, low, high), low), step), 0.5));
-  return [add(mul(steps, step), low)];
 }
 
 function setItem({ inputs, context }: ControlNode): Tensor[] {

@@ -1,14 +1,43 @@
-/** Settings of Keras' layers that TensorFlow.js passes over without a word: its results are not those of Keras then. */
+/** Settings of Keras' layers that TensorFlow.js passes over without a word or refuses without a name. */
+import { isOfKeras } from './keras_forms.ts';
+import { type Fields, fieldsOf, isFields, type Json } from './topology.ts';
 
 /** By class, the value at which a setting says nothing; absent and null say nothing either. */
-const SAYS_NOTHING: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+type Settings = Readonly<Record<string, Readonly<Record<string, Json>>>>;
+
+const each = (classes: readonly string[], settings: Settings[string]): Settings =>
+  Object.fromEntries(classes.map((name) => [name, settings]));
+
+const SAYS_NOTHING: Settings = {
   ReLU: { negative_slope: 0, threshold: 0 },
   LayerNormalization: { rms_scaling: false },
-  ...Object.fromEntries(
-    ['Average', 'Max'].flatMap((kind) =>
-      ['1D', '2D', '3D'].map((size) => [`Global${kind}Pooling${size}`, { keepdims: false }]),
-    ),
+  ...each(
+    ['Average', 'Max'].flatMap((kind) => ['2D', '3D'].map((size) => `Global${kind}Pooling${size}`)),
+    { keepdims: false },
   ),
+  ...each(['GlobalAveragePooling1D', 'GlobalMaxPooling1D'], {
+    keepdims: false,
+    data_format: 'channels_last',
+  }),
+  ...each(['Conv2DTranspose', 'Conv3DTranspose'], { dilation_rate: 1, output_padding: null }),
+  ...each(['Conv1D', 'Conv3D'], { groups: 1 }),
+  ...each(['GRU', 'GRUCell'], { reset_after: false }),
+  ConvLSTM2D: { zero_output_for_mask: false },
+};
+
+/** The same, of what means something else to TensorFlow.js: only where Keras saved the model. */
+const SAYS_NOTHING_TO_KERAS: Settings = {
+  Resizing: {
+    crop_to_aspect_ratio: false,
+    pad_to_aspect_ratio: false,
+    antialias: false,
+    data_format: 'channels_last',
+  },
+};
+
+/** Where more can be done than to save a graph model. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  reset_after: 'train the layer with reset_after=False, or save the model as a graph model',
 };
 
 /**
@@ -16,17 +45,21 @@ const SAYS_NOTHING: Readonly<Record<string, Readonly<Record<string, unknown>>>> 
  * @throws Error naming the first layer with such a setting.
  */
 export function refuseIgnoredSettings(topology: unknown): void {
-  if (typeof topology !== 'object' || topology === null) return;
-  const { class_name, config } = topology as {
-    class_name?: unknown;
-    config?: Record<string, unknown> | null;
-  };
-  for (const [setting, nothing] of Object.entries(SAYS_NOTHING[String(class_name)] ?? {})) {
-    const value = config?.[setting] ?? nothing;
-    if (value !== nothing)
+  const ofKeras = isOfKeras(fieldsOf(topology as Json));
+  refuse(topology as Json, ofKeras ? { ...SAYS_NOTHING, ...SAYS_NOTHING_TO_KERAS } : SAYS_NOTHING);
+}
+
+function refuse(part: Json, settings: Settings): void {
+  if (Array.isArray(part)) for (const entry of part) refuse(entry, settings);
+  if (!isFields(part)) return;
+  const config: Fields = fieldsOf(part.config);
+  for (const [setting, nothing] of Object.entries(settings[String(part.class_name)] ?? {})) {
+    const value = config[setting] ?? nothing;
+    if ([value].flat().some((one) => one !== nothing))
       throw new Error(
-        `layer ${config?.name} (${class_name}) has ${setting} ${value}, which TensorFlow.js passes over; save the model as a graph model`,
+        `layer ${config.name} (${part.class_name}) has ${setting} ${value}, which TensorFlow.js passes over or ` +
+          `cannot compute; ${INSTEAD[setting] ?? 'save the model as a graph model'}`,
       );
   }
-  for (const part of Object.values(topology)) refuseIgnoredSettings(part);
+  for (const entry of Object.values(part)) refuse(entry, settings);
 }

@@ -5,6 +5,7 @@
 import { io } from '@tensorflow/tfjs-core';
 import { GROUPED_CONVOLUTION, registerGroupedConvolution } from './grouped_convolution.ts';
 import { type Fields, fieldsOf, type Json, listOf } from './topology.ts';
+import { bytesOf } from './weights.ts';
 
 /** A weight by its name within its layer, as it is called and shaped elsewhere; undefined leaves it out. */
 type Reweigh = (weight: string, shape: number[]) => { name: string; shape: number[] } | undefined;
@@ -204,17 +205,4 @@ function reweighed(
     weightSpecs: kept.map(({ spec }) => spec),
     weightData: io.concatenateArrayBuffers(kept.map(({ bytes }) => bytes.buffer)),
   };
-}
-
-const BYTES: Readonly<Record<string, number>> = {
-  float32: 4,
-  int32: 4,
-  bool: 1,
-  uint8: 1,
-  uint16: 2,
-  float16: 2,
-};
-
-function bytesOf({ dtype, quantization, shape }: io.WeightsManifestEntry): number {
-  return shape.reduce((a, b) => a * b, 1) * BYTES[quantization?.dtype ?? dtype]!;
 }

@@ -1,10 +1,14 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import process from 'node:process';
-import { engine, setBackend, util } from '@tensorflow/tfjs-core';
+import { engine, setBackend } from '@tensorflow/tfjs-core';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { readInputs } from './check_inputs.ts';
 import { type ConvertOptions, convertModel } from './convert.ts';
 import { writeAtomically } from './files.ts';
-import type { CompareOptions, Comparison, GivenInput } from './verify.ts';
+import { OLDEST_OPSET } from './lower_opset.ts';
+import { NEWEST_OPSET } from './opset.ts';
+import type { CompareOptions, Comparison } from './verify.ts';
 
 interface Settings {
   out: string;
@@ -69,7 +73,7 @@ function command(): Command {
       'largest relative difference that --check accepts (default: 1e-4, or more where onnxruntime differs as much from itself)',
       positive,
     )
-    .option('--opset <number>', 'operator set of the file, 13 to 22', whole)
+    .option('--opset <number>', `operator set of the file, ${OLDEST_OPSET} to ${NEWEST_OPSET}`, opset)
     .option('--batch <number>', 'fix the batch size', whole)
     .option('--shape <name=N,d,d>', 'sizes of an input; N is the open batch. May be given again', shape)
     .option('--outputs <names>', 'of a graph model: other nodes as its outputs, comma between', list)
@@ -103,6 +107,12 @@ function whole(text: string): number {
   throw new InvalidArgumentError('It must be a whole number above 0.');
 }
 
+function opset(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= OLDEST_OPSET && value <= NEWEST_OPSET) return value;
+  throw new InvalidArgumentError(`It must be a whole number from ${OLDEST_OPSET} to ${NEWEST_OPSET}.`);
+}
+
 function positive(text: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
@@ -113,6 +123,8 @@ async function convert(path: string, settings: Settings): Promise<Report> {
   const { out, tolerance } = settings;
   if ((await stat(out).catch(() => undefined))?.isDirectory())
     throw new Error(`--out ${out} is a folder; name the file to write, for example ${out}/model.onnx`);
+  if (!(await stat(dirname(out)).catch(() => undefined))?.isDirectory())
+    throw new Error(`--out ${out}: there is no folder ${dirname(out)}; make it, or name another`);
   await quietCpuBackend();
   const { model, bytes, inputs, outputs, check } = await convertModel(path, await optionsOf(settings));
   const report: Report = {
@@ -161,27 +173,6 @@ async function optionsOf(settings: Settings): Promise<ConvertOptions> {
     ...(fold && { fold }),
     ...(comparison && { check: comparison }),
   };
-}
-
-/** Nested lists by the names of inputs. */
-async function readInputs(path: string): Promise<Record<string, GivenInput>> {
-  try {
-    const lists = Object.entries(JSON.parse(await readFile(path, 'utf8')) as Record<string, number[]>);
-    return Object.fromEntries(
-      lists.map(([name, values]) => [
-        name,
-        { shape: inferShape(values), values: util.flatten(values as never) as number[] },
-      ]),
-    );
-  } catch (cause) {
-    throw new Error(`--check-inputs ${path} is no JSON object of nested lists: ${messageOf(cause)}`, {
-      cause,
-    });
-  }
-}
-
-function inferShape(values: unknown): number[] {
-  return Array.isArray(values) ? [values.length, ...inferShape(values[0])] : [];
 }
 
 /** The reference of --check. Outside production mode TensorFlow.js advertises its node backend on each start. */

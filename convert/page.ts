@@ -39,7 +39,11 @@ Settings that TensorFlow.js is known to pass over, and the hard sigmoid of Keras
 
 Where TensorFlow.js 4.22 does something else than Keras, or fails, a file does what Keras does (and \`--check\` compares with that):
 a mask or a first state is not handed on to layers that were given none, volumes are normalized, a 3-D convolution whose stride
-is longer than its window begins at the first voxel, and layers may follow \`Resizing\`.`;
+is longer than its window begins at the first voxel, and layers may follow \`Resizing\`. Of a model that Keras saved, and not
+TensorFlow.js, also: \`DepthwiseConv2D\` is dilated, \`GlobalAveragePooling1D\` leaves masked steps out, a recurrent layer with
+\`zero_output_for_mask\` gives zeros for them, and \`Resizing\` and bilinear \`UpSampling2D\` take the centres of pixels.
+Refused are \`Resizing\` that keeps the aspect ratio, transposed convolutions with \`dilation_rate\` or \`output_padding\`, and
+\`GRU\` with \`reset_after=True\`, which is Keras' default: train it with \`reset_after=False\`, or save a graph model.`;
 
 const CONTROL = `A condition or loop that is known while recording is followed. Of an unknown one in the form of TensorFlow 2 both branches
 are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). An unknown one in the

@@ -45,7 +45,7 @@ export function openRecording(
   options: RecordingOptions = {},
 ): OpenRecording {
   const storage = new TraceStorage(options);
-  const previous = engine().backendName as string | null;
+  const previous = engine().backendName as string | null | undefined; // no backend yet: undefined, removed: null
   if (!registerBackend(BACKEND, () => storage, 0))
     throw new Error('a traced function must not call trace itself');
   const unregister = registerKernels(BACKEND, KERNELS, () => storage);
@@ -76,7 +76,7 @@ export function openRecording(
       engine().endScope();
       unregister();
       removeBackend(BACKEND);
-      if (previous !== null) void setBackend(previous);
+      if (previous != null) void setBackend(previous);
     },
   };
 }

@@ -4,8 +4,11 @@ import { dirname, join, posix, resolve, sep } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 import { unzipSync } from 'fflate';
 import { refuseIgnoredSettings } from './ignored_settings.ts';
+import { withoutOrthogonal } from './initial_values.ts';
+import { inKerasForms } from './keras_forms.ts';
 import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
+import { requireWhole } from './weights.ts';
 
 export const TOPOLOGY = 'model.json';
 
@@ -26,13 +29,15 @@ export async function readModel(path: string): Promise<SavedModel> {
   const artifacts = await io.getModelArtifactsForJSON(json, async (manifest) => {
     const shards: ArrayBuffer[] = [];
     for (const name of manifest.flatMap((group) => group.paths)) shards.push(await source.shard(name));
-    return [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
+    const [specs, data] = [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
+    requireWhole(source.file, specs, data.byteLength);
+    return [specs, data];
   });
   if (format === 'graph-model') return { file: source.file, format, artifacts };
   try {
-    const known = inKnownLayers(asKeras2(artifacts));
+    const known = inKnownLayers(asKeras2(withoutOrthogonal(artifacts)));
     refuseIgnoredSettings(known.modelTopology);
-    return { file: source.file, format, artifacts: known };
+    return { file: source.file, format, artifacts: inKerasForms(known) };
   } catch (cause) {
     throw new Error(`cannot load ${source.file}: ${(cause as Error).message}`, { cause });
   }

@@ -72,6 +72,11 @@ async function differences(
   { batches = [1, 3, 8], seed = 1, range = [0, 1], given }: CompareOptions,
 ): Promise<Comparison> {
   const open = inputs.some((i) => i.shape.includes(null));
+  for (const name of Object.keys(given ?? {}))
+    if (!inputs.some((input) => input.name === name))
+      throw new Error(
+        `values are given for ${name}, but the inputs are ${inputs.map((input) => input.name).join(', ')}`,
+      );
   const session = await openSession(model, 'all');
   try {
     const random = randomNumbers(seed);
@@ -80,8 +85,8 @@ async function differences(
       const values = inputs.map((spec) =>
         given ? givenInput(spec, given[spec.name]) : randomInput(spec, batch, range, random),
       );
-      const expected = await reference(values);
-      const results = await session.run(feedsOf(values));
+      const run = async () => [await reference(values), await session.run(feedsOf(values))] as const;
+      const [expected, results] = given ? await run() : await run().catch((cause) => unfit(inputs, cause));
       for (const { name, shape, data } of expected)
         worst = worse(
           worst,
@@ -92,6 +97,17 @@ async function differences(
   } finally {
     await session.release();
   }
+}
+
+/** An index that is out of range, most often. */
+function unfit(inputs: readonly InputSpec[], cause: unknown): never {
+  const whole = inputs.filter(({ dtype }) => dtype === 'int32').map(({ name }) => name);
+  if (whole.length === 0) throw cause;
+  throw new Error(
+    `the model fails on random inputs, 0 to 9 for ${whole.join(', ')}: ${(cause as Error).message}. Give inputs that it takes, ` +
+      'with --check-inputs FILE',
+    { cause },
+  );
 }
 
 function openSession(
@@ -142,7 +158,11 @@ function givenInput({ name, shape, dtype = 'float32' }: InputSpec, given: GivenI
     throw new Error(
       `input ${name} wants values of shape [${shape.map((d) => d ?? 'N')}], given are ${given ? `[${given.shape}]` : 'none'}`,
     );
-  return feedOf(name, dtype, [...given.shape], Array.from(given.values));
+  const values = Array.from(given.values);
+  const broken = dtype === 'float32' ? undefined : values.find((value) => !Number.isInteger(value));
+  if (broken !== undefined)
+    throw new Error(`input ${name} takes whole numbers (${dtype}), given is ${broken}`);
+  return feedOf(name, dtype, [...given.shape], values);
 }
 
 function batchOf(specs: readonly InputSpec[], inputs: readonly Input[]): number {

@@ -77,6 +77,57 @@ test('quantization in training rounds to its steps, of which one is 0; TensorFlo
   }
 });
 
+test('quantization between -1 and 1 reaches beyond 1, as that of TensorFlow does in single precision', async () => {
+  const limit = (value: number): Constant => ({ values: [value], shape: [], dtype: 'float32' });
+  const operation = { op: 'FakeQuantWithMinMaxVars', inputs: [[2], limit(-1), limit(1)] };
+  const { bytes } = await checkGraph(graphOf(operation), ['result']);
+  const session = loadSession(bytes, { logSeverityLevel: 3 });
+  const { result } = session.run({ in0: new Tensor('float32', Float32Array.of(-3, 3), [2]) }, ['result']);
+  session.dispose();
+  assert.deepEqual(
+    [...(result!.data as Float32Array)].map((value) => value.toFixed(5)),
+    ['-0.99608', '1.00392'], // what TensorFlow 2 gives
+  );
+});
+
+test('what TensorFlow computes where tfjs-converter does something else', async () => {
+  const whole = (value: number): Constant => ({ values: [value], shape: [], dtype: 'int32' });
+  const T = { T: attribute.type('DT_INT32') };
+  const int32 = { dtype: 'int32', attr: T } as const;
+  for (const [operation, given, expected] of [
+    [{ op: 'Mod', inputs: [[4], whole(4)], ...int32 }, [-7, 7, -8, 3], [-3, 3, 0, 3]],
+    [{ op: 'Mod', inputs: [[4], whole(-4)], ...int32 }, [-7, 7, -8, 3], [-3, 3, 0, 3]],
+    [
+      {
+        ...{ op: 'OneHot', inputs: [[2, 2], whole(3), whole(2), whole(-1)], dtype: 'int32' },
+        attr: { ...T, axis: attribute.int(1) },
+      },
+      [0, 2, 1, 0],
+      [...[2, -1, -1, -1, -1, 2], ...[-1, 2, 2, -1, -1, -1]],
+    ],
+    [
+      { op: 'MatrixBandPart', inputs: [[3, 3], whole(1), whole(0)], ...int32 },
+      [1, 2, 3, 4, 5, 6, 7, 8, 9],
+      [1, 0, 0, 4, 5, 0, 0, 8, 9],
+    ],
+    [
+      { op: 'MatrixBandPart', inputs: [[3, 3], whole(-1), whole(0)], ...int32 },
+      [1, 2, 3, 4, 5, 6, 7, 8, 9],
+      [1, 0, 0, 4, 5, 0, 7, 8, 9],
+    ],
+  ] satisfies Array<[OperationCase, number[], number[]]>) {
+    const [shape] = operation.inputs;
+    const { bytes } = await checkGraph(graphOf(operation), ['result']);
+    const session = loadSession(bytes, { logSeverityLevel: 3 });
+    const { result } = session.run({ in0: new Tensor('int32', Int32Array.from(given), shape as number[]) }, [
+      'result',
+    ]);
+    session.dispose();
+    assert.deepEqual([...(result!.data as Int32Array)], expected, operation.op);
+    if (operation.op === 'OneHot') assert.deepEqual(result!.dims, [2, 3, 2]);
+  }
+});
+
 function graphOf({ op, inputs, attr = {}, dtype = 'float32' }: OperationCase): GraphDef {
   const constants: Record<string, Constant> = {};
   const nodes = [placeholder('unused', [1])];

@@ -49,6 +49,8 @@ test('--help shows examples and exit codes; wrong usage exits with 2', async () 
     ['--out', 'x'],
     ['m', '--out', 'x', '--nope'],
     ['m', '--out', 'x', '--tolerance', '-1'],
+    ['m', '--out', 'x', '--opset', '12'],
+    ['m', '--out', 'x', '--opset', 'abc'],
   ]) {
     const outcome = await convert(...args);
     assert.equal(outcome.code, 2, args.join(' '));
@@ -123,6 +125,55 @@ test('bad input exits with 1 and says what to do', async () => {
   const folder = await convert(join(root, 'run'), '-o', root);
   assert.equal(folder.code, 1);
   assert.match(folder.stderr, /is a folder/);
+  const nowhere = await convert(join(root, 'run'), '-o', join(root, 'missing', 'x.onnx'));
+  assert.match(nowhere.stderr, /there is no folder .*missing; make it/);
+});
+
+test('names that the model does not have are refused, with those that it has', async () => {
+  const out = join(root, 'never.onnx');
+  const shape = await convert(join(root, 'run'), '-o', out, '--shape', 'typo=N,8,8,2');
+  assert.match(shape.stderr, /no input typo; it has \w+/);
+  const outputs = await convert(join(root, 'run'), '-o', out, '--outputs', 'nope');
+  assert.match(outputs.stderr, /of a graph model only; this layers model gives \w+/);
+  assert.ok(!existsSync(out));
+});
+
+test('weights that were cut off are said to be', async () => {
+  const folder = join(root, 'cut');
+  await smallAutoencoder().save(modelFiles(folder));
+  const { weightsManifest } = JSON.parse(await readFile(join(folder, 'model.json'), 'utf8'));
+  const shard = join(folder, weightsManifest[0].paths[0]);
+  const bytes = await readFile(shard);
+  await writeFile(shard, bytes.subarray(0, bytes.length - 3));
+  const outcome = await convert(folder, '-o', join(root, 'cut.onnx'));
+  assert.match(outcome.stderr, /hold \d+ bytes, its weights take \d+: one was cut off/);
+});
+
+test('--check of an index out of range points to --check-inputs, which takes nothing but numbers that fit', async () => {
+  const ids = layers.input({ shape: [2], name: 'ids', dtype: 'int32' });
+  const outputs = layers.layers.embedding({ inputDim: 2, outputDim: 3 }).apply(ids);
+  const folder = join(root, 'embedding');
+  await layers.model({ inputs: ids, outputs: outputs as layers.SymbolicTensor }).save(modelFiles(folder));
+  const out = join(root, 'embedding.onnx');
+  const random = await convert(folder, '-o', out, '--check');
+  assert.equal(random.code, 1);
+  assert.match(random.stderr, /random inputs, 0 to 9 for ids: .*--check-inputs/);
+  const file = join(root, 'ids.json');
+  for (const [content, expected] of [
+    ['{"ids": [[0, 1]]}', /^$/],
+    ['{"ids": [[0, "1"]]}', /ids\[0\]\[1\] is "1"; every value must be a number/],
+    ['{"ids": [[0, null]]}', /ids\[0\]\[1\] is null/],
+    ['{"ids": [[0, 0.5]]}', /input ids takes whole numbers \(int32\), given is 0\.5/],
+    ['{"ids": [[0, 1]], "typo": [1]}', /given for typo, but the inputs are ids/],
+    ['{"ids": [[0, 1], [0]]}', /ids\[0\] has shape \[2\], .*ids\[1\] has \[1\]; lists/],
+    ['[1]', /must hold an object/],
+    ['{', /is not JSON/],
+  ] as const) {
+    await writeFile(file, content);
+    const outcome = await convert(folder, '-o', out, '--check-inputs', file);
+    assert.match(outcome.stderr, expected);
+    assert.equal(outcome.code, content === '{"ids": [[0, 1]]}' ? 0 : 1);
+  }
 });
 
 test('a model with an open size is refused with what to do, as JSON too', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
 import * as tf from '@tensorflow/tfjs-core';
@@ -321,4 +322,16 @@ describe('what cannot become a graph is refused', () => {
     assert.equal(tf.findBackend('plumbline-trace'), null);
     assert.deepEqual([...tf.relu(tf.tensor1d([-1, 2])).dataSync()], [0, 2]);
   });
+});
+
+test('a program whose first act is a trace goes on afterwards: there was no backend to come back to', () => {
+  const program = `
+    import * as tf from '@tensorflow/tfjs-core';
+    import { trace } from ${JSON.stringify(new URL('../../convert/trace.ts', import.meta.url).href)};
+    trace((x) => ({ y: tf.relu(x) }), [{ name: 'x', shape: [null, 4] }]);
+    await new Promise((resolve) => setImmediate(resolve));
+    console.log('goes on');`;
+  const args = ['--input-type=module', '--eval', program];
+  const cwd = new URL('../..', import.meta.url);
+  assert.match(execFileSync(process.execPath, args, { cwd, encoding: 'utf8' }), /goes on/);
 });

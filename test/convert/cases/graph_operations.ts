@@ -249,7 +249,7 @@ export const OPERATION_CASES: OperationCase[] = [
     inputs: [[-1, 3, 4], floats([4, 2])],
     attr: { equation: string('abc,cd->abd'), N: int(2), ...T },
   },
-  { op: 'MatrixBandPart', inputs: [[2, 4, 4], whole(1), whole(0)], attr: T },
+  { op: 'MatrixBandPart', inputs: [[-1, 4, 4], whole(1), whole(0)], attr: T },
   ...['FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3'].map(
     (op): OperationCase => ({
       op,
