@@ -80,7 +80,7 @@ export function addFitCommand(program: Command, context: FitCommandContext): voi
     )
     .option(
       '--quantize',
-      'compute the convolutions in 8-bit integers: a smaller and faster bundle, refused where its verdicts change',
+      'compute the convolutions in 8-bit integers: a smaller and faster bundle, refused where its verdicts change (kept with --resume)',
       false,
     )
     .option('--resume', 'go on with the run in --out where it stopped', false)
@@ -94,9 +94,10 @@ with a dot are left out. Ctrl-C ends training after the batch: a recipe that tra
 and still writes everything; auto, which takes a minute, keeps the settings, and --resume begins again with them. A
 second Ctrl-C ends at once.
 
---quantize is for recipes that train on pixels. The threshold is set by the quantised bundle. Where that changes more
-than 0.5 % of the verdicts on images that neither saw, or ranks worse, it is refused: the bundle is then the one in
-float32, and the exit code 1.
+--quantize is for recipes that train convolutions on pixels. The threshold is set by the quantised bundle. Where that
+changes more than 0.5 % of the verdicts, or ranks worse, it is refused: the bundle is then the one in float32, and the
+exit code 1. Compared are the labelled images and those that set both thresholds; without labelled ones the latter
+alone, which is a weak test. A run that was begun with --quantize goes on with it.
 
 Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted twice, or before there was anything to keep.
 

@@ -18,6 +18,8 @@ export interface RunRecord {
   readonly seed: number;
   /** What TensorFlow.js ran on. */
   readonly backend: RunBackend;
+  /** Whether the bundle is to be in 8-bit integers. Older runs do not say: no. */
+  readonly quantize?: boolean;
 }
 
 export type RunBackend = Pick<SelectedBackend, 'got' | 'library' | 'device'>;

@@ -60,7 +60,7 @@ export interface RunOptions extends PipSurroundings {
   readonly examples: string | null;
   /** Golden samples are training images, in place of made ones. */
   readonly realGolden: boolean;
-  /** Convolutions in 8-bit integers, where that changes no verdict to speak of. */
+  /** Convolutions in 8-bit integers, where that changes no verdict to speak of; also where the run to resume was so. */
   readonly quantize: boolean;
   /** Default: that of the run to resume, else `auto`. */
   readonly backend: BackendName | 'auto' | undefined;
@@ -98,7 +98,8 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   if (before !== null) requireSameRun(before, { recipe, seed });
 
   if (options.examples !== null) requireVoices(recipe);
-  if (options.quantize) requireQuantizable(recipe);
+  const quantize = options.quantize || before?.quantize === true;
+  if (quantize) requireQuantizable(recipe);
   const found = await gatherSamples(options.folder, options.labelled, recipe, seed);
   announce.tellSources(console, found);
   const loaded = await readImages(found.train, 'reading images', options, recipe, console);
@@ -119,7 +120,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   const backend = await selectBackend({ wanted, cache, threads });
   const { got, why, device, library } = backend;
   console.say(describeBackend(backend));
-  const record = { format: FORMAT, recipe, seed, backend: { got, library, device } } as const;
+  const record = { format: FORMAT, recipe, seed, backend: { got, library, device }, quantize } as const;
   if (before !== null) await requireSameGround(before, record, options.out, split.digest);
   await writeJson(files.record, record);
   await writeJson(files.split, sides);
@@ -172,7 +173,7 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
     return calibrate(graph, { ...known, unseen, onImage: bar.onImage }).finally(bar.end);
   };
   const inFloat = { graphs: trained, calibrated: await calibrateBy(trained, {}), quantization: null };
-  const { graphs, calibrated, quantization } = options.quantize
+  const { graphs, calibrated, quantization } = quantize
     ? await quantizeCalibrated(
         inFloat,
         { recipe, seed, split, calibrateBy, test: gathered.test, stop },

@@ -36,7 +36,7 @@ describe('trainer fit --quantize', () => {
     assert.equal(ended.code, 0, ended.stderr);
     assert.match(
       ended.stdout,
-      /\nquantised: 5 of 5 convolutions in 8-bit integers\n {2}costs: 0 of 28 verdicts change, 0 % \(0 % to 12 %\); AUROC .*\n {2}gains: .*\n/,
+      /\nquantised: 5 of 5 convolutions in 8-bit integers\n {2}costs: 0 of 28 verdicts change, 0 % \(0 % to 12 %\), on 16 labelled images and the 12 that set both thresholds; AUROC .*\n {2}gains: .*\n/,
     );
     const { quantization, bundle, model } = await readJson<Metrics>(out, 'metrics.json');
     const { comparison } = quantization!;
@@ -64,6 +64,18 @@ describe('trainer fit --quantize', () => {
     assert.deepEqual(manifest.calibration.scores, scores);
     assert.equal(manifest.threshold.upper, scores[12 - conformalCount(0.1, 12)]);
     assert.notEqual(comparison!.threshold.float, comparison!.threshold.quantized);
+
+    // Without labelled images, and without being told again that it is quantised.
+    const resumed = await run('trainer', ['fit', good, '--out', out, '--resume', '--epochs=3']);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.match(
+      resumed.stdout,
+      /\nquantised: 5 of 5 .*\n {2}costs: \d+ of 12 verdicts change, .* on the images that set both thresholds, a weak test/,
+    );
+    assert.match(
+      await readFile(path.join(out, 'report.html'), 'utf8'),
+      /of 12 images, on the images that set both thresholds, a weak test/,
+    );
   });
 
   test('says that it was refused, keeps the bundle in float32 and ends with 1', async (t) => {
@@ -98,11 +110,13 @@ describe('trainer fit --quantize', () => {
     assert.doesNotMatch(inspected.stdout, /^quantised/m);
   });
 
-  test('is no use to a recipe of voices, and says so before it trains', async () => {
+  test('is no use to a recipe of voices or of recurrent cells, and says so before it trains', async () => {
     assert.throws(
       () => requireQuantizable(recipe),
-      /--quantize is for recipes that train on pixels: the graph of auto/,
+      /--quantize is for recipes that train convolutions on pixels: the graph of auto/,
     );
+    const chest = await loadRecipe('chest-xray', []);
+    assert.throws(() => requireQuantizable(chest), /the graph of chest-xray .* inside of recurrent cells/);
   });
 });
 

@@ -17,7 +17,11 @@ export const manyKinds = (count: number): Readonly<Record<string, readonly numbe
 
 const COMPARISON = {
   ...{ layers: 7, float: [], noise: 0.0123 },
-  gate: { verdicts: { compared: 107, changed: 1, low: 0.0002, high: 0.03 }, auroc: null, refusals: [] },
+  gate: {
+    verdicts: { compared: 107, tested: 0, changed: 1, low: 0.0002, high: 0.03 },
+    auroc: null,
+    refusals: [],
+  },
   threshold: { float: 0.00414, quantized: 0.00411 },
   graphBytes: { float: 1_350_000, quantized: 355_000 },
   bundleBytes: { float: 1_512_000, quantized: 517_000 },

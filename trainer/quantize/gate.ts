@@ -1,4 +1,4 @@
-/** Whether a bundle in integers may take the place of that in float32: by its verdicts on images that neither saw. */
+/** Whether a bundle in integers may take the place of that in float32: by its verdicts on images that trained neither. */
 import type { VerdictWord } from '../../config/verdict.ts';
 import type { Label } from '../data/sample.ts';
 import { type Difference, differenceOfAuroc } from '../statistics/bootstrap.ts';
@@ -26,9 +26,13 @@ export interface Pair {
 }
 
 export interface Gate {
-  /** Verdicts compared, and those that changed, with the 95 % interval (Wilson) of the share. */
+  /**
+   * Verdicts compared, how many of them on test images (the others are on those that set both thresholds), and those that
+   * changed, with the 95 % interval (Wilson) of the share.
+   */
   readonly verdicts: {
     readonly compared: number;
+    readonly tested: number;
     readonly changed: number;
     readonly low: number;
     readonly high: number;
@@ -46,17 +50,22 @@ export interface Gate {
 export function judgeQuantized(pairs: readonly Pair[], seed: number): Gate {
   const compared = pairs.length;
   const changed = pairs.filter(({ float, quantized }) => float.verdict !== quantized.verdict).length;
-  const verdicts = { compared, changed, ...wilson(changed, compared) };
-  const auroc = lossOfAuroc(
-    pairs.filter(({ tested }) => tested),
-    seed,
-  );
+  const tested = pairs.filter((pair) => pair.tested);
+  const verdicts = { compared, tested: tested.length, changed, ...wilson(changed, compared) };
+  const auroc = lossOfAuroc(tested, seed);
   const refusals: string[] = [];
   if (verdicts.low > MOST_CHANGED)
     refusals.push(`${changed} of ${compared} verdicts change, and ${100 * MOST_CHANGED} % of them may`);
   if (auroc !== null && auroc.value < -MOST_LOST && auroc.high < 0)
     refusals.push(`the AUROC falls by ${(-auroc.value).toFixed(3)}, and ${MOST_LOST} is allowed`);
   return { verdicts, auroc, refusals };
+}
+
+/** Which images were compared, for people. Those that set both thresholds are a weak test: each has its own share of them. */
+export function comparedOn({ compared, tested }: Gate['verdicts']): string {
+  if (tested === 0)
+    return 'on the images that set both thresholds, a weak test: give labelled images (--good, --bad)';
+  return `on ${tested} labelled images and the ${compared - tested} that set both thresholds`;
 }
 
 function lossOfAuroc(tested: readonly Pair[], seed: number): Difference | null {

@@ -1,4 +1,4 @@
-/** Images that neither bundle saw, judged by both. */
+/** Images that trained neither bundle, judged by both. */
 import { decode } from '../../agent/inspect/decode.ts';
 import { UnscorableError } from '../../agent/inspect/inspection.ts';
 import { judge } from '../../agent/inspect/judge.ts';

@@ -16,11 +16,19 @@ import type { Quantization } from './types.ts';
 
 /** To be asked before training begins. @throws TrainerError for a recipe whose graph has nothing to gain. */
 export function requireQuantizable({ model, name }: Recipe): void {
-  if (model.kind !== 'voices') return;
+  const why = NOTHING_TO_GAIN[model.kind];
+  if (why === undefined) return;
   throw new TrainerError(
-    `--quantize is for recipes that train on pixels: the graph of ${name} spends its time on measuring texture and energy, which integers would make wrong and not faster. Leave it out, or choose such a recipe (trainer recipes).`,
+    `--quantize is for recipes that train convolutions on pixels: the graph of ${name} ${why}. Leave it out, or choose such a recipe (trainer recipes), such as fundus.`,
   );
 }
+
+/** By kind of model. */
+const NOTHING_TO_GAIN: Readonly<Partial<Record<Recipe['model']['kind'], string>>> = {
+  voices: 'spends its time on measuring texture and energy, which integers would make wrong and not faster',
+  convlstm:
+    'computes its convolutions inside of recurrent cells, and none of those can be computed in integers',
+};
 
 /** To be asked at the end, when everything is written. @throws TrainerError when what was asked for was refused. */
 export function requireAccepted({ refused, comparison }: Quantization, out: string): void {

@@ -1,6 +1,7 @@
 /** What a run says of its quantised bundle. */
 import type { Console } from '../console.ts';
 import { range, share, short } from '../report/numbers.ts';
+import { comparedOn } from './gate.ts';
 import type { Both, Quantization } from './types.ts';
 
 export function tellQuantization(console: Console, { refused, comparison }: Quantization): void {
@@ -13,7 +14,7 @@ export function tellQuantization(console: Console, { refused, comparison }: Quan
   );
   const { compared, changed } = gate.verdicts;
   console.say(
-    `  costs: ${changed} of ${compared} verdicts change, ${share(changed / compared)} (${range(gate.verdicts)}); ${aurocTold(gate.auroc?.value)}; scores move by ${share(noise)} of their spread; threshold ${change(threshold, (value) => value.toPrecision(4))}`,
+    `  costs: ${changed} of ${compared} verdicts change, ${share(changed / compared)} (${range(gate.verdicts)}), ${comparedOn(gate.verdicts)}; ${aurocTold(gate.auroc?.value)}; scores move by ${share(noise)} of their spread; threshold ${change(threshold, (value) => value.toPrecision(4))}`,
   );
   console.say(
     `  gains: ${change(milliseconds, short)} ms an image on one thread (${ratio(milliseconds)} times as fast); graph ${change(graphBytes, kilobytes)} kB (${ratio(graphBytes)} times smaller), bundle ${change(bundleBytes, kilobytes)} kB`,

@@ -1,6 +1,6 @@
 /** What 8-bit integers cost and gain. */
 import type { Metrics } from '../metrics.ts';
-import { MOST_CHANGED, MOST_LOST } from '../quantize/gate.ts';
+import { comparedOn, MOST_CHANGED, MOST_LOST } from '../quantize/gate.ts';
 import type { Both, Comparison } from '../quantize/types.ts';
 import { type Html, html } from './html.ts';
 import { counted, range, share, short, size } from './numbers.ts';
@@ -55,7 +55,7 @@ ${table(
   [
     row(
       'Verdicts that change',
-      `of ${counted(verdicts.compared, 'image')} that neither saw; ${share(MOST_CHANGED)} may`,
+      `of ${counted(verdicts.compared, 'image')}, ${comparedOn(verdicts)}; ${share(MOST_CHANGED)} may`,
       [
         [
           `${verdicts.changed}`,
