@@ -10,6 +10,7 @@ import {
   mul,
   reverse,
   serialization,
+  slice,
   sum,
   type Tensor,
   type Tensor4D,
@@ -86,6 +87,21 @@ export const KERAS_FORMS: Readonly<Record<string, KerasForm>> = {
       const { height, width, interpolation } = layer as Layer & Record<string, unknown>;
       const resize = interpolation === 'nearest' ? image.resizeNearestNeighbor : image.resizeBilinear;
       return resize(x as Tensor4D, [Number(height), Number(width)], false, true);
+    },
+  },
+  /** Pixels as they are; TensorFlow.js interpolates between them, and begins elsewhere. */
+  CenterCrop: {
+    when: () => true,
+    call: (layer, x) => {
+      const { height, width } = layer as Layer & { height: number; width: number };
+      const [, rows, columns] = x.shape as [number, number, number];
+      if (height > rows || width > columns)
+        throw new Error(
+          `layer ${layer.name} (CenterCrop) crops ${rows} x ${columns} pixels to ${height} x ${width}, which are more: ` +
+            'it cannot be converted so. Resize the images before, or save the model as a graph model',
+        );
+      const begin = [0, Math.floor((rows - height) / 2), Math.floor((columns - width) / 2), 0];
+      return slice(x, begin, [x.shape[0]!, height, width, x.shape[3]!]);
     },
   },
   /** TensorFlow.js passes over the dilation. */

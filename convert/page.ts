@@ -41,7 +41,7 @@ Where TensorFlow.js 4.22 does something else than Keras, or fails, a file does w
 a mask or a first state is not handed on to layers that were given none, volumes are normalized, a 3-D convolution whose stride
 is longer than its window begins at the first voxel, and layers may follow \`Resizing\`. Of a model that Keras saved, and not
 TensorFlow.js, also: \`DepthwiseConv2D\` is dilated, \`GlobalAveragePooling1D\` leaves masked steps out, a recurrent layer with
-\`zero_output_for_mask\` gives zeros for them, and \`Resizing\` and bilinear \`UpSampling2D\` take the centres of pixels.
+\`zero_output_for_mask\` gives zeros for them, \`Resizing\` and bilinear \`UpSampling2D\` take the centres of pixels, and \`CenterCrop\` takes pixels as they are.
 Refused are \`Resizing\` that keeps the aspect ratio, transposed convolutions with \`dilation_rate\` or \`output_padding\`, and
 \`GRU\` with \`reset_after=True\`, which is Keras' default: train it with \`reset_after=False\`, or save a graph model.`;
 

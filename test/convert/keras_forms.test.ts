@@ -1,16 +1,18 @@
 /** Layers that Keras computes otherwise than TensorFlow.js: their definitions by Keras, and models of TensorFlow.js' own. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { type LayersModel, layers, loadLayersModel, sequential } from '@tensorflow/tfjs-layers';
 import { refuseIgnoredSettings } from '../../convert/ignored_settings.ts';
 import { inKerasForms } from '../../convert/keras_forms.ts';
+import { correctOutputShapes } from '../../convert/output_shapes.ts';
 import { assertComputes } from './support/computes.ts';
 import { seedWeights } from './support/models.ts';
 
 tf.env().set('PROD', true);
 await tf.setBackend('cpu');
+after(correctOutputShapes());
 
 type Layer = layers.Layer;
 
@@ -110,6 +112,20 @@ const CASES: Readonly<Record<string, Case>> = {
     ],
     definition: (x, [kernel, bias]) =>
       resized(tf.add(tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 1, 'same'), bias!), 8, 4),
+  },
+  CenterCrop: {
+    layers: [layers.centerCrop({ inputShape: [6, 8, 2], height: 3, width: 5 })],
+    definition: (x) => tf.slice(x, [0, 1, 1, 0], [-1, 3, 5, 2]),
+  },
+  'CategoryEncoding, whose results are longer than its input': {
+    layers: [
+      layers.reLU({ inputShape: [4] }),
+      layers.categoryEncoding({ numTokens: 6, outputMode: 'multiHot' }),
+    ],
+    definition: (x) => {
+      assert.equal(x.shape[1], 4);
+      return tf.max(tf.oneHot(tf.cast(tf.relu(x), 'int32'), 6), 1);
+    },
   },
   'GlobalAveragePooling1D behind a mask': {
     layers: [...masked(), layers.globalAveragePooling1d({})],
