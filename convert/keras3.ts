@@ -18,12 +18,13 @@ export function asKeras2(artifacts: io.ModelArtifacts): io.ModelArtifacts {
   if (!String(topology.keras_version ?? '').startsWith('3')) return artifacts;
   const root = fieldsOf(topology.model_config);
   const classes = new Map(classesIn(root));
+  const cells = new Map(stackedCells(root));
   return {
     ...artifacts,
     modelTopology: { ...topology, model_config: translate(root, classes) },
     weightSpecs: (artifacts.weightSpecs ?? []).map((spec) => ({
       ...spec,
-      name: weightName(spec.name, classes),
+      name: weightName(spec.name, classes, cells),
     })),
   };
 }
@@ -40,14 +41,28 @@ function classesIn(model: Fields): [name: string, className: string][] {
     ]);
 }
 
+/** The names of the cells of each recurrent layer over a list of them, by the name of the layer. */
+type StackedCells = ReadonlyMap<string, readonly string[]>;
+
+function stackedCells(value: Json): [layer: string, cells: string[]][] {
+  if (Array.isArray(value)) return value.flatMap(stackedCells);
+  if (!isFields(value)) return [];
+  const config = fieldsOf(value.config);
+  const cells = listOf(fieldsOf(fieldsOf(config.cell).config).cells);
+  if (cells.length === 0) return Object.values(value).flatMap(stackedCells);
+  return [[String(config.name), cells.map((cell) => String(fieldsOf(fieldsOf(cell).config).name))]];
+}
+
 /**
  * `sequential/first/kernel`: the path from the outermost model. TensorFlow.js begins with the layer, `first/kernel`, and
- * leaves out a cell or a wrapped layer before the last part by itself.
+ * leaves out a cell or a wrapped layer before the last part by itself. Cells in a list it numbers.
  */
-function weightName(name: string, classes: Classes): string {
+function weightName(name: string, classes: Classes, stacked: StackedCells): string {
   const parts = name.split('/');
   const at = parts.slice(0, -1).findLastIndex((part) => classes.has(part));
   if (at === -1) return name;
+  const cell = stacked.get(parts[at]!)?.indexOf(parts.at(-2)!) ?? -1;
+  if (cell !== -1) return [parts[at], `RNNCell_${cell}`, parts.at(-1)].join('/');
   const depthwise = classes.get(parts[at]!) === 'DepthwiseConv2D' && parts.at(-1) === 'kernel';
   return (depthwise ? parts.with(-1, 'depthwise_kernel') : parts).slice(at).join('/');
 }

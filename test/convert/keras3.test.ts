@@ -175,6 +175,29 @@ test('a sequential model with layers that wrap others', async () => {
   await assertSame(artifactsOf(topology, same, names), same);
 });
 
+test('a recurrent layer over a list of cells', async () => {
+  const zeros = { recurrentInitializer: 'zeros', recurrentActivation: 'sigmoid' } as const;
+  const cells = [layers.lstmCell({ units: 2, ...zeros }), layers.lstmCell({ units: 3, ...zeros })];
+  const same = sequential({ layers: [layers.rnn({ inputShape: [4, 2], cell: cells })] });
+  seedWeights(same, 4);
+  const cell = (name: string, units: number) =>
+    layer('LSTMCell', name, { units, recurrent_activation: 'sigmoid', recurrent_initializer: 'zeros' });
+  const stacked = layer('StackedRNNCells', 'stacked', { cells: [cell('cell', 2), cell('cell_1', 3)] });
+  const topology = {
+    class_name: 'Sequential',
+    config: {
+      name: 'sequential',
+      layers: [entrance('input', [null, 4, 2]), layer('RNN', 'rnn', { cell: stacked })].map(
+        ({ inbound_nodes: _, ...rest }) => rest,
+      ),
+    },
+  };
+  const names = ['cell', 'cell_1'].flatMap((name) =>
+    ['kernel', 'recurrent_kernel', 'bias'].map((weight) => `sequential/rnn/stacked/${name}/${weight}`),
+  );
+  await assertSame(artifactsOf(topology, same, names), same);
+});
+
 test('a call with a tensor by keyword is refused by the name of the layer; a model of Keras 2 is left alone', () => {
   const called = layer('LSTM', 'recurrent', { units: 2 }, from('image'));
   const topology = functional(
