@@ -3,6 +3,7 @@ import {
   abs,
   add,
   bitwiseAnd,
+  broadcastTo,
   clipByValue,
   div,
   floor,
@@ -21,6 +22,7 @@ import {
   where,
   zeros,
 } from '@tensorflow/tfjs-core';
+import { broadcastShapes } from './shapes.ts';
 
 /** What tfjs-converter hands the executor of a registered operation. */
 export interface OperationNode {
@@ -30,8 +32,11 @@ export interface OperationNode {
 
 /** By operation. */
 export const TENSORFLOW_OPERATIONS: Readonly<Record<string, (node: OperationNode) => Tensor[]>> = {
-  /** tfjs-converter looks for its operands under names that it does not have. */
-  BitwiseAnd: ({ inputs: [a, b] }) => [bitwiseAnd(a!, b!)],
+  /** tfjs-converter looks for its operands under names that it does not have; tfjs-core wants them of one shape. */
+  BitwiseAnd: ({ inputs: [a, b] }) => {
+    const shape = broadcastShapes(a!.shape, b!.shape);
+    return [bitwiseAnd(broadcastTo(a!, shape), broadcastTo(b!, shape))];
+  },
   /** tfjs-converter passes values on as they are. */
   FakeQuantWithMinMaxVars: fakeQuantized,
   NonMaxSuppressionV4: suppressed,

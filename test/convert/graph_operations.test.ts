@@ -95,6 +95,7 @@ test('what TensorFlow computes where tfjs-converter does something else', async 
   const T = { T: attribute.type('DT_INT32') };
   const int32 = { dtype: 'int32', attr: T } as const;
   for (const [operation, given, expected] of [
+    [{ op: 'BitwiseAnd', inputs: [[4], whole(5)], ...int32 }, [1, 6, 4, 12], [1, 4, 4, 4]],
     [{ op: 'Mod', inputs: [[4], whole(4)], ...int32 }, [-7, 7, -8, 3], [-3, 3, 0, 3]],
     [{ op: 'Mod', inputs: [[4], whole(-4)], ...int32 }, [-7, 7, -8, 3], [-3, 3, 0, 3]],
     [
