@@ -121,7 +121,7 @@ function readLedger(stateFolder: string): LedgerRow[] {
   const database = new DatabaseSync(path.join(stateFolder, 'ledger.sqlite'), { readOnly: true });
   try {
     const rows = database.prepare(
-      `SELECT seq, id, reason, name, size, modified_ns AS modified, sha256, acknowledged_ms AS acknowledged
+      `SELECT seq, id, reason, name, size, modified_ns AS modified, verdicts.sha256, acknowledged_ms AS acknowledged
        FROM verdicts JOIN captures USING (capture)`,
     );
     rows.setReadBigInts(true);
