@@ -27,9 +27,19 @@ model.json, folder or zip -> layers model or graph model
 
 ## Add a kernel
 
-1. Give it a handler in the file of its family in \`convert/kernels/\`: \`outputs\` (shape and type) and \`emit\` (nodes).
-2. Add a case to \`test/convert/cases/\`. \`test/convert/kernels.test.ts\` fails for a kernel without one.
-3. \`npx node --test test/convert/kernels.test.ts\`.
+1. Give it a handler in the file of its family in \`convert/kernels/\`, and take it out of \`convert/kernels/unsupported.ts\` where it
+   stands there. A handler has \`outputs\` (shape and type) and \`emit\` (nodes); \`convert/kernels/handler.ts\` and the foot of
+   \`elementwise.ts\` have short forms. One operator of ONNX by another name, and several:
+
+   \`\`\`ts
+   ...direct({ Selu: 'Selu' }),
+   Rsqrt: unary((g, x) => g.op('Reciprocal', [g.op('Sqrt', [x])])),
+   \`\`\`
+
+2. Add a case to the file of its family in \`test/convert/cases/\`, such as \`rsqrt: tf.rsqrt\` among the functions of one tensor;
+   what is to be trained through needs one among the gradients too, and an operation of graph models one in \`graph_operations.ts\`.
+   \`test/convert/kernels.test.ts\` fails for a kernel without a case.
+3. \`npx node --test test/convert/kernels.test.ts\`, and \`npm run converter-page\` for this page.
 `;
 
 const FORMS = `A model is converted as it is in inference: dropout and noise do nothing, \`RandomWidth\` passes images on, a stateful
