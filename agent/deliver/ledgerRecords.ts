@@ -221,8 +221,8 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     following: (capture, frames) => reading('look for a capture', () => following(capture, frames)),
     record(entries) {
       const verdicts = transaction(connection, 'record', () => entries.map(write));
-      const last = verdicts.findLast((verdict) => verdict !== null);
-      if (last !== undefined) highWater.note(last!.seq);
+      const newest = verdicts.findLast((verdict) => verdict !== null);
+      if (newest) highWater.note(newest.seq);
       return verdicts;
     },
     counts() {

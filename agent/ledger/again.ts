@@ -1,4 +1,4 @@
-/** Asks the agent to judge captures again: `agent retry` and `agent rescore`. Whoever asks twice is answered once. */
+/** Asks the agent to judge captures again: `agent retry` and `agent rescore`. Whoever asks again before the answer is answered once. */
 import { type Capture, sameVersion } from '../capture.ts';
 import { transaction } from '../deliver/transaction.ts';
 import type { FaultPoint } from '../faultPoints.ts';

@@ -38,6 +38,22 @@ function folder(t: TestContext): string {
   return at;
 }
 
+/** Folders of an agent and a subscriber, and the arguments that make the agent use them. */
+async function site(t: TestContext) {
+  const at = folder(t);
+  const [watch, state] = [path.join(at, 'captures'), path.join(at, 'state')];
+  const bundle = (await makeTestBundle(at)).path;
+  const broker = await startBroker();
+  const dashboard = await subscribe(broker.url);
+  t.after(async () => {
+    await dashboard.close();
+    await broker.close();
+  });
+  mkdirSync(watch);
+  const args = ['run', '--bundle', bundle, '--watch', watch, '--state', state, '--broker', broker.url];
+  return { watch, state, args, dashboard };
+}
+
 /** Writes a ledger of `CAPTURES` verdicts; its file is one without a log. */
 async function filled(state: string): Promise<string> {
   const ledger = await openLedger(state);
@@ -149,36 +165,15 @@ test('whatever page is damaged: it opens, nothing is made up, and no number is g
 test('the agent says what happened, judges what it has no verdict on, and goes on', {
   timeout: 60_000,
 }, async (t) => {
-  const at = folder(t);
-  const [watch, state] = [path.join(at, 'captures'), path.join(at, 'state')];
-  const bundle = (await makeTestBundle(at)).path;
-  const broker = await startBroker();
-  const dashboard = await subscribe(broker.url);
-  t.after(async () => {
-    await dashboard.close();
-    await broker.close();
-  });
-  mkdirSync(watch);
+  const { watch, state, args, dashboard } = await site(t);
   for (const seed of [1, 2, 3]) await writeCapture(path.join(watch, `${seed}.jpg`), 'smooth', seed);
-  const args = [
-    'run',
-    '--once',
-    '--bundle',
-    bundle,
-    '--watch',
-    watch,
-    '--state',
-    state,
-    '--broker',
-    broker.url,
-  ];
-  assert.equal((await runAgent(args)).code, 0);
+  assert.equal((await runAgent([...args, '--once'])).code, 0);
   const ids = () =>
     dashboard.messages.filter((m) => m.topic.endsWith('/verdict')).map((m) => String(m.payload.id));
   await dashboard.settle(() => ids().length === 3);
   const before = ids();
   writeFileSync(path.join(state, 'ledger.sqlite'), 'rubbish'.repeat(1000));
-  const { code, stdout } = await runAgent(args);
+  const { code, stdout } = await runAgent([...args, '--once']);
   assert.equal(code, 0, stdout);
   assert.match(stdout, /"condition":"ledger-rebuilt".*It lies in damaged-\d+T/);
   await dashboard.settle(() => ids().length === 6);
@@ -255,18 +250,8 @@ for (const file of ['ledger.sqlite', 'ledger.sqlite-wal'])
 test('taken away while the agent runs: it ends and says so, and at its next start nothing is missing', {
   timeout: 60_000,
 }, async (t) => {
-  const at = folder(t);
-  const [watch, state] = [path.join(at, 'captures'), path.join(at, 'state')];
-  const bundle = (await makeTestBundle(at)).path;
-  const broker = await startBroker();
-  const dashboard = await subscribe(broker.url);
-  t.after(async () => {
-    await dashboard.close();
-    await broker.close();
-  });
-  mkdirSync(watch);
+  const { watch, state, args, dashboard } = await site(t);
   await writeCapture(path.join(watch, '1.jpg'), 'smooth', 1);
-  const args = ['run', '--bundle', bundle, '--watch', watch, '--state', state, '--broker', broker.url];
   const agent = startAgent(args);
   const verdicts = () => dashboard.messages.filter((m) => m.topic.endsWith('/verdict'));
   await dashboard.settle(() => verdicts().length === 1);

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,7 +10,6 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +18,7 @@ import { before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { topics } from '../../config/topics.ts';
-import { AGENT, runAgent, startAgent } from '../support/agent.ts';
+import { AGENT, startAgent } from '../support/agent.ts';
 import { type Message, startBroker, subscribe } from '../support/broker.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { writeCapture } from '../support/images.ts';
@@ -195,65 +193,6 @@ test('killed again and again, with the broker away in between: every capture has
     Array.from({ length: count }, (_, i) => i + 1),
   );
   for (const v of verdicts) assert.equal(v.id, bySeq.get(v.seq), 'repeats carry the same id');
-});
-
-test('another content under the same name, size and time is another capture; a changed permission is none', {
-  timeout: 60_000,
-}, async (t) => {
-  const broker = await startBroker();
-  const dashboard = await subscribe(broker.url);
-  const { folder, watch, state, args } = place(broker.url);
-  const agent = startAgent(args);
-  t.after(async () => {
-    agent.child.kill('SIGKILL');
-    await dashboard.close();
-    await broker.close();
-  });
-  const contents = [];
-  for (const kind of ['smooth', 'noisy'] as const) {
-    const file = path.join(folder, `${kind}.jpg`);
-    await writeCapture(file, kind, 1);
-    contents.push(readFileSync(file));
-  }
-  const size = Math.max(...contents.map(({ length }) => length)); // zeros may follow the end of a JPEG
-  const [good, poor] = contents.map((content) =>
-    Buffer.concat([content, Buffer.alloc(size - content.length)]),
-  );
-  const time = new Date('2026-01-02T03:04:05Z');
-  const replace = (name: string, content: Buffer) => {
-    const half = path.join(folder, 'half');
-    writeFileSync(half, content);
-    utimesSync(half, time, time);
-    renameSync(half, path.join(watch, name));
-  };
-  const words = () => verdictsOf(dashboard.messages).map((v) => [v.verdict, v.revision]);
-  replace('current.jpg', good!);
-  await dashboard.settle(() => words().length === 1);
-  replace('current.jpg', poor!);
-  await dashboard.settle(() => words().length === 2);
-  const [first, second] = verdictsOf(dashboard.messages);
-  assert.deepEqual(words(), [
-    ['pass', 1],
-    ['review', 2],
-  ]);
-  assert.equal(second!.supersedes, first!.id);
-  agent.child.kill('SIGTERM');
-  assert.equal(await agent.ended, 0);
-  replace('current.jpg', good!);
-  const once = startAgent([...args, '--once']);
-  assert.equal(await once.ended, 0, once.output());
-  await dashboard.settle(() => words().length === 3);
-  chmodSync(path.join(watch, 'current.jpg'), 0o600);
-  replace('other.jpg', good!);
-  const again = startAgent([...args, '--once']);
-  assert.equal(await again.ended, 0, again.output());
-  await dashboard.settle(() => words().length === 4);
-  assert.deepEqual(words().slice(2), [
-    ['pass', 3],
-    ['pass', 1],
-  ]);
-  const verified = await runAgent(['ledger', 'verify', '--content', '--watch', watch, '--state', state]);
-  assert.equal(verified.code, 0, verified.stdout);
 });
 
 test('a threshold changes live, by message and by file, and survives a restart', {

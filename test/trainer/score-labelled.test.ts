@@ -42,16 +42,16 @@ async function labelledSamples(folder: string): Promise<LabelledSample[]> {
   return samples;
 }
 
+async function openInspector(t: TestContext, folder: string) {
+  const bundlePath = (await makeTestBundle(folder)).path;
+  const inspector = await loadInspector({ bundlePath, executionProvider: 'cpu', threads: 1, limits: LIMITS });
+  t.after(() => inspector.close());
+  return inspector;
+}
+
 test('labelled images are scored as the device scores them, in the order given, and measured', async (t) => {
   const folder = await temporary(t);
-  const bundle = await makeTestBundle(folder);
-  const inspector = await loadInspector({
-    bundlePath: bundle.path,
-    executionProvider: 'cpu',
-    threads: 1,
-    limits: LIMITS,
-  });
-  t.after(() => inspector.close());
+  const inspector = await openInspector(t, folder);
   const samples = await labelledSamples(folder);
   const content = await encode(noisyPixels(48, 400), 48, 'png');
   const record = { name: 'idx#1', path: null, label: 'poor', kind: 'snow', group: 'x' } as const;
@@ -95,14 +95,7 @@ test('labelled images are scored as the device scores them, in the order given, 
 
 test('scoring ends when it is stopped', async (t) => {
   const folder = await temporary(t);
-  const bundle = await makeTestBundle(folder);
-  const inspector = await loadInspector({
-    bundlePath: bundle.path,
-    executionProvider: 'cpu',
-    threads: 1,
-    limits: LIMITS,
-  });
-  t.after(() => inspector.close());
+  const inspector = await openInspector(t, folder);
   const stop = new AbortController();
   let seen = 0;
   const scoring = scoreLabelled(inspector, await labelledSamples(folder), {

@@ -1,0 +1,84 @@
+/** Files that are replaced so that neither name nor size nor time tells. */
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { runAgent, startAgent } from '../support/agent.ts';
+import { startBroker, subscribe } from '../support/broker.ts';
+import { makeTestBundle } from '../support/bundle.ts';
+import { writeCapture } from '../support/images.ts';
+
+test('another content under the same name, size and time is another capture; a changed permission is none', {
+  timeout: 60_000,
+}, async (t) => {
+  const broker = await startBroker();
+  const dashboard = await subscribe(broker.url);
+  const folder = mkdtempSync(path.join(tmpdir(), 'plumbline-replaced-'));
+  const [watch, state] = [path.join(folder, 'captures'), path.join(folder, 'state')];
+  mkdirSync(watch);
+  const bundle = (await makeTestBundle(folder)).path;
+  const args = ['run', '--bundle', bundle, '--watch', watch, '--state', state, '--broker', broker.url];
+  const agent = startAgent(args);
+  t.after(async () => {
+    agent.child.kill('SIGKILL');
+    await dashboard.close();
+    await broker.close();
+    rmSync(folder, { recursive: true });
+  });
+  const contents = [];
+  for (const kind of ['smooth', 'noisy'] as const) {
+    const file = path.join(folder, `${kind}.jpg`);
+    await writeCapture(file, kind, 1);
+    contents.push(readFileSync(file));
+  }
+  const size = Math.max(...contents.map(({ length }) => length)); // zeros may follow the end of a JPEG
+  const [good, poor] = contents.map((content) =>
+    Buffer.concat([content, Buffer.alloc(size - content.length)]),
+  );
+  const time = new Date('2026-01-02T03:04:05Z');
+  const replace = (name: string, content: Buffer) => {
+    const half = path.join(folder, 'half');
+    writeFileSync(half, content);
+    utimesSync(half, time, time);
+    renameSync(half, path.join(watch, name));
+  };
+  const verdicts = () => dashboard.messages.filter((m) => m.topic.endsWith('/verdict')).map((m) => m.payload);
+  const words = () => verdicts().map((v) => [v.verdict, v.revision]);
+  replace('current.jpg', good!);
+  await dashboard.settle(() => words().length === 1);
+  replace('current.jpg', poor!);
+  await dashboard.settle(() => words().length === 2);
+  const [first, second] = verdicts();
+  assert.deepEqual(words(), [
+    ['pass', 1],
+    ['review', 2],
+  ]);
+  assert.equal(second!.supersedes, first!.id);
+  agent.child.kill('SIGTERM');
+  assert.equal(await agent.ended, 0);
+  replace('current.jpg', good!);
+  const once = startAgent([...args, '--once']);
+  assert.equal(await once.ended, 0, once.output());
+  await dashboard.settle(() => words().length === 3);
+  chmodSync(path.join(watch, 'current.jpg'), 0o600);
+  replace('other.jpg', good!);
+  const again = startAgent([...args, '--once']);
+  assert.equal(await again.ended, 0, again.output());
+  await dashboard.settle(() => words().length === 4);
+  assert.deepEqual(words().slice(2), [
+    ['pass', 3],
+    ['pass', 1],
+  ]);
+  const verified = await runAgent(['ledger', 'verify', '--content', '--watch', watch, '--state', state]);
+  assert.equal(verified.code, 0, verified.stdout);
+});
