@@ -1,5 +1,6 @@
 /** Files that are replaced so that neither name nor size nor time tells. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   mkdirSync,
@@ -13,10 +14,13 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { openLedgerReader } from '../../agent/ledger/reader.ts';
 import { runAgent, startAgent } from '../support/agent.ts';
 import { startBroker, subscribe } from '../support/broker.ts';
 import { makeTestBundle } from '../support/bundle.ts';
 import { writeCapture } from '../support/images.ts';
+
+const hashOf = (content: Buffer | undefined) => createHash('sha256').update(content!).digest('hex');
 
 test('another content under the same name, size and time is another capture; a changed permission is none', {
   timeout: 60_000,
@@ -79,6 +83,10 @@ test('another content under the same name, size and time is another capture; a c
     ['pass', 3],
     ['pass', 1],
   ]);
+  const reader = openLedgerReader(state);
+  const hashes = [...reader.rows({ path: 'current.jpg' }, 'oldest')].map(({ sha256 }) => sha256);
+  reader.close();
+  assert.deepEqual(hashes, [good, poor, good].map(hashOf), 'each of what it is on');
   const verified = await runAgent(['ledger', 'verify', '--content', '--watch', watch, '--state', state]);
   assert.equal(verified.code, 0, verified.stdout);
 });
