@@ -8,6 +8,7 @@ import { cacheFolder } from '../trainer/backend/find.ts';
 import { agent } from './agent.ts';
 import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
 import { chaos } from './chaos.ts';
+import { convert } from './convert.ts';
 import { crowded } from './crowded.ts';
 import { delivery } from './delivery.ts';
 import { detectors } from './detectors.ts';
@@ -26,6 +27,7 @@ import { training } from './training.ts';
 
 const BENCHES: readonly Bench[] = [
   training,
+  convert,
   parity,
   latency,
   delivery,
