@@ -198,6 +198,24 @@ test('a file that is cut short has one verdict; when the rest has come, each fra
   await verify();
 });
 
+test('replaced by a file of fewer frames with its size and time: these are judged, and nothing is missed of the others', async (t) => {
+  const { drop, run, verdicts, verify } = await place(t);
+  const content = drawFrames(KINDS);
+  drop('clip.dcm', (file) => writeFileSync(file, content));
+  await run();
+  const numberOfFrames = Buffer.from('28000800', 'hex');
+  content.write('4', content.indexOf(numberOfFrames) + 8, 'latin1'); // behind tag, type and length
+  drop('clip.dcm', (file) => writeFileSync(file, content));
+  await run();
+  assert.deepEqual(words(verdicts().slice(5)), expected.slice(0, 4));
+  assert.ok(
+    verdicts()
+      .slice(5)
+      .every(({ revision }) => revision === 2),
+  );
+  await verify();
+});
+
 test('after a change of the bundle each frame is judged again on request', async (t) => {
   const { at, drop, run, verdicts, verify, again } = await place(t);
   drop('clip.dcm', (file) => writeFileSync(file, drawFrames(KINDS)));

@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -88,5 +89,23 @@ test('another content under the same name, size and time is another capture; a c
   reader.close();
   assert.deepEqual(hashes, [good, poor, good].map(hashOf), 'each of what it is on');
   const verified = await runAgent(['ledger', 'verify', '--content', '--watch', watch, '--state', state]);
+  assert.equal(verified.code, 0, verified.stdout);
+});
+
+test('what says that it holds nothing is proved as it was read, though more can be read of it', {
+  skip: process.platform === 'linux' ? false : 'wants /proc',
+}, async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'plumbline-empty-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [watch, state] = [path.join(folder, 'captures'), path.join(folder, 'state')];
+  mkdirSync(watch);
+  symlinkSync('/proc/version', path.join(watch, 'kernel.jpg'));
+  const broker = await startBroker();
+  t.after(() => broker.close());
+  const bundle = (await makeTestBundle(folder)).path;
+  const places = ['--watch', watch, '--state', state];
+  const ran = await runAgent(['run', '--once', '--bundle', bundle, ...places, '--broker', broker.url]);
+  assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+  const verified = await runAgent(['ledger', 'verify', '--content', ...places]);
   assert.equal(verified.code, 0, verified.stdout);
 });
