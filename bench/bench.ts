@@ -46,3 +46,8 @@ export interface Bench {
 export class MissingPrerequisite extends Error {
   override readonly name = 'MissingPrerequisite';
 }
+
+/** An option was given what the benchmark does not know. */
+export class WrongChoice extends Error {
+  override readonly name = 'WrongChoice';
+}

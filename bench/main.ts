@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { cacheFolder } from '../trainer/backend/find.ts';
 import { agent } from './agent.ts';
-import { type Bench, type BenchContext, MissingPrerequisite, type Table } from './bench.ts';
+import { type Bench, type BenchContext, MissingPrerequisite, type Table, WrongChoice } from './bench.ts';
 import { chaos } from './chaos.ts';
 import { convert } from './convert.ts';
 import { crowded } from './crowded.ts';
@@ -68,8 +68,9 @@ try {
       choices: choicesOf(values),
     });
 } catch (error) {
-  if (!String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')) throw error;
-  process.stderr.write(`${(error as Error).message}\n${usage()}`);
+  const asked = String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS');
+  if (!asked && !(error instanceof WrongChoice)) throw error;
+  process.stderr.write(`${(error as Error).message}\n${asked ? usage() : ''}`);
   process.exitCode = 2;
 }
 

@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nearest } from '../../config/nearest.ts';
 import { runCommand } from '../../trainer/backend/command.ts';
-import type { BenchContext, Table } from '../bench.ts';
+import { type BenchContext, type Table, WrongChoice } from '../bench.ts';
 import { convertByCommand, readFloats, runOnnx } from '../keras/converted.ts';
 import { pythonEnvironment } from '../python/environment.ts';
 import { median } from '../table.ts';
@@ -41,8 +42,12 @@ export async function compareApplications(context: BenchContext): Promise<Table>
   const known = JSON.parse(await runCommand(python, ['-B', SCRIPT])) as string[];
   const chosen = context.choices.networks?.split(',') ?? known;
   const strange = chosen.find((name) => !known.includes(name));
-  if (strange !== undefined)
-    throw new Error(`Keras Applications have no ${strange}; they have ${known.join(', ')}`);
+  if (strange !== undefined) {
+    const near = nearest(strange, known);
+    throw new WrongChoice(
+      `--networks ${strange}: Keras Applications have none of this name.${near === undefined ? '' : ` Did you mean ${near}?`} They have ${known.join(', ')}.`,
+    );
+  }
   const withPeer = context.choices.peer !== undefined;
   const results: Result[] = [];
   const unwritten: string[] = [];
