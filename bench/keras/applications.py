@@ -3,7 +3,10 @@
 applications.py: prints the names of all networks.
 applications.py <name> <folder>: writes model.json with its weights for TensorFlow.js, weights.npz, and as raw float32
   image.bin and prediction.bin; prints one line of JSON.
-applications.py <name> <folder> <bytes>: writes tf2onnx.onnx of those weights, within that much memory; prints its seconds.
+applications.py <name> <folder> tf2onnx <bytes>: writes tf2onnx.onnx of those weights, within that much memory; prints its
+  seconds.
+applications.py <name> <folder> rounding: prints the largest relative difference of those predictions from what Keras computes
+  in double precision, or null where Keras has a layer that knows single precision only.
 """
 
 import json
@@ -42,23 +45,24 @@ def settle(model):
         model(pixels(model, seed=2), training=True)
 
 
-def in_double_precision(name, weights, images):
-    """The predictions, or None where Keras has a layer that knows single precision only."""
+def saved_weights(folder):
+    with np.load(folder / "weights.npz") as weights:
+        return [weights[f"arr_{i}"] for i in range(len(weights.files))]
+
+
+def rounding(name, folder):
+    """Relative to the value or to 1 % of the largest, whichever is larger. In double precision some networks take minutes."""
     keras.backend.set_floatx("float64")
+    model = network(name)
+    model.set_weights([weight.astype(np.float64) for weight in saved_weights(folder)])
+    images = np.fromfile(folder / "image.bin", "<f4").reshape(IMAGES, *model.input_shape[1:])
     try:
-        model = network(name)
-        model.set_weights([weight.astype(np.float64) for weight in weights])
-        return model(images.astype(np.float64), training=False).numpy()
+        exact = model(images.astype(np.float64), training=False).numpy()
     except tf.errors.InvalidArgumentError:
         return None
-    finally:
-        keras.backend.set_floatx("float32")
-
-
-def relative_difference(got, expected):
-    """Relative to the value or to 1 % of the largest, whichever is larger."""
-    floor = 0.01 * np.abs(expected).max()
-    return float((np.abs(got - expected) / np.maximum(np.abs(expected), floor)).max())
+    got = np.fromfile(folder / "prediction.bin", "<f4").reshape(exact.shape)
+    floor = 0.01 * np.abs(exact).max()
+    return float((np.abs(got - exact) / np.maximum(np.abs(exact), floor)).max())
 
 
 def write(name, folder):
@@ -71,9 +75,7 @@ def write(name, folder):
     np.savez(folder / "weights.npz", *model.get_weights())
     for file, values in (("image", images), ("prediction", predictions)):
         (folder / f"{file}.bin").write_bytes(values.astype("<f4").tobytes())
-    exact = in_double_precision(name, model.get_weights(), images)
     return {
-        "rounding": None if exact is None else relative_difference(predictions, exact),
         "shape": model.input_shape[1:],
         "layers": len(model.layers),
         "parameters": model.count_params(),
@@ -86,8 +88,7 @@ def by_tf2onnx(name, folder, memory):
 
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     model = network(name)
-    with np.load(folder / "weights.npz") as weights:
-        model.set_weights([weights[f"arr_{i}"] for i in range(len(weights.files))])
+    model.set_weights(saved_weights(folder))
     signature = [tf.TensorSpec(model.input_shape, tf.float32, name="image")]
     begin = time.perf_counter()
     tf2onnx.convert.from_keras(model, signature, opset=OPSET, output_path=str(folder / "tf2onnx.onnx"))
@@ -99,5 +100,7 @@ match sys.argv[1:]:
         print(json.dumps([name for name in dir(keras.applications) if name[0].isupper()]))
     case [name, folder]:
         print(json.dumps(write(name, Path(folder))))
-    case [name, folder, memory]:
+    case [name, folder, "tf2onnx", memory]:
         print(by_tf2onnx(name, Path(folder), int(memory)))
+    case [name, folder, "rounding"]:
+        print(json.dumps(rounding(name, Path(folder))))
