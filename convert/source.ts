@@ -28,10 +28,17 @@ export async function readModel(path: string): Promise<SavedModel> {
   const { json, format } = parseModel(source.file, source.text);
   const artifacts = await io.getModelArtifactsForJSON(json, async (manifest) => {
     const shards: ArrayBuffer[] = [];
-    for (const name of manifest.flatMap((group) => group.paths)) shards.push(await source.shard(name));
-    const [specs, data] = [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
-    requireWhole(source.file, specs, data.byteLength);
-    return [specs, data];
+    for (const group of manifest) {
+      const own: ArrayBuffer[] = [];
+      for (const name of group.paths) own.push(await source.shard(name));
+      requireWhole(
+        source.file,
+        group,
+        own.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      );
+      shards.push(...own);
+    }
+    return [io.getWeightSpecs(manifest), io.concatenateArrayBuffers(shards)];
   });
   if (format === 'graph-model') return { file: source.file, format, artifacts };
   try {

@@ -15,11 +15,19 @@ export function bytesOf({ dtype, quantization, shape }: io.WeightsManifestEntry)
   return shape.reduce((a, b) => a * b, 1) * (BYTES[quantization?.dtype ?? dtype] ?? Number.NaN);
 }
 
-/** @throws Error when `file` names more weights than its weight files hold. */
-export function requireWhole(file: string, specs: readonly io.WeightsManifestEntry[], bytes: number): void {
-  const wanted = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
-  if (bytes < wanted)
-    throw new Error(
-      `the weight files of ${file} hold ${bytes} bytes, its weights take ${wanted}: one was cut off; copy the model again`,
-    );
+/**
+ * @throws Error when the weight files of a group of weights hold another number of bytes than `file` says: all that comes
+ * behind would be read from the wrong place.
+ */
+export function requireWhole(
+  file: string,
+  { paths, weights }: io.WeightsManifestConfig[number],
+  bytes: number,
+): void {
+  const wanted = weights.reduce((sum, spec) => sum + bytesOf(spec), 0);
+  if (Number.isNaN(wanted) || bytes === wanted) return;
+  const likely = bytes < wanted ? 'one was cut off' : 'they are of another model, or were written to twice';
+  throw new Error(
+    `${paths.join(', ')} of ${file}: expected ${wanted} bytes of weights, came ${bytes}: ${likely}. Copy the model again`,
+  );
 }

@@ -138,15 +138,28 @@ test('names that the model does not have are refused, with those that it has', a
   assert.ok(!existsSync(out));
 });
 
-test('weights that were cut off are said to be', async () => {
+test('weight files that hold fewer or more bytes than the model says are refused with both figures', async () => {
   const folder = join(root, 'cut');
   await smallAutoencoder().save(modelFiles(folder));
-  const { weightsManifest } = JSON.parse(await readFile(join(folder, 'model.json'), 'utf8'));
-  const shard = join(folder, weightsManifest[0].paths[0]);
-  const bytes = await readFile(shard);
-  await writeFile(shard, bytes.subarray(0, bytes.length - 3));
-  const outcome = await convert(folder, '-o', join(root, 'cut.onnx'));
-  assert.match(outcome.stderr, /hold \d+ bytes, its weights take \d+: one was cut off/);
+  const json = await readFile(join(folder, 'model.json'));
+  const shard: string = JSON.parse(json.toString()).weightsManifest[0].paths[0];
+  const bytes = await readFile(join(folder, shard));
+  const out = join(root, 'cut.onnx');
+  for (const [given, reason] of [
+    [bytes.subarray(0, -3), 'one was cut off'],
+    [Buffer.concat([bytes, Buffer.alloc(8)]), 'they are of another model'],
+  ] as const) {
+    const expected = `expected ${bytes.length} bytes of weights, came ${given.length}: ${reason}`;
+    await writeFile(join(folder, shard), given);
+    const outcome = await convert(folder, '-o', out);
+    assert.ok(
+      outcome.stderr.includes(`${shard} of ${join(folder, 'model.json')}: ${expected}`),
+      outcome.stderr,
+    );
+    const zip = join(root, 'cut.zip');
+    await writeFile(zip, zipSync({ 'model.json': json, [shard]: given }));
+    assert.ok((await convert(zip, '-o', out)).stderr.includes(`cut.zip/model.json: ${expected}`));
+  }
 });
 
 test('--check of an index out of range points to --check-inputs, which takes nothing but numbers that fit', async () => {
@@ -203,12 +216,12 @@ test('a graph model in an archive converts, checked on given inputs, with other 
     modelTopology,
     weightsManifest: [{ paths: ['a.bin'], weights: weightSpecs }],
   };
-  const archive = zipSync({
+  const files = {
     'web/model.json': new TextEncoder().encode(JSON.stringify(json)),
     'web/a.bin': new Uint8Array(weightData as ArrayBuffer),
-  });
+  };
   const [zip, inputs, out] = ['graph.zip', 'inputs.json', 'graph.onnx'].map((name) => join(root, name));
-  await writeFile(zip!, archive);
+  await writeFile(zip!, zipSync(files));
   await writeFile(
     inputs!,
     JSON.stringify({
@@ -230,6 +243,13 @@ test('a graph model in an archive converts, checked on given inputs, with other 
   const cut = await convert(zip!, '-o', out!, '--outputs', 'sum', '--batch', '2', '--fold', '--json');
   assert.deepEqual(JSON.parse(cut.stdout).outputs, ['sum']);
   assert.deepEqual(JSON.parse(cut.stdout).inputs[0].shape, [2, 2]);
+  await writeFile(
+    zip!,
+    zipSync({ ...files, 'web/a.bin': new Uint8Array((weightData as ArrayBuffer).byteLength + 4) }),
+  );
+  const longer = await convert(zip!, '-o', out!);
+  assert.match(longer.stderr, /a\.bin of .*model\.json: expected 12 bytes of weights, came 16/);
+  await writeFile(zip!, zipSync(files));
   const unknown = await convert(zip!, '-o', out!, '--names', 'nothing=y');
   assert.match(unknown.stderr, /no input or output nothing; it has x, y/);
 });
