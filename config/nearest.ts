@@ -2,11 +2,11 @@
 
 /**
  * Nearest of `candidates` by edit distance, in which two letters exchanged are one slip (Damerau 1964); undefined when
- * nothing is near.
+ * nothing is near: when more than the given share of the word's letters would have to change.
  */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+export function nearest(word: string, candidates: readonly string[], share = 1 / 2): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 2)) + 1;
+  let bestDistance = Math.max(1, Math.floor(word.length * share)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {

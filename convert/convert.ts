@@ -1,9 +1,7 @@
 /** A saved TensorFlow.js model as an ONNX file: what the command does, for programs. */
-import type { io } from '@tensorflow/tfjs-core';
-import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
 import { traceableGraph } from './graph_model.ts';
+import { loadLayers } from './load_layers.ts';
 import { traceableModel } from './model_conversion.ts';
-import { correctOutputShapes } from './output_shapes.ts';
 import { readModel } from './source.ts';
 import { type AsyncTracedFunction, type InputSpec, type TraceOptions, traceAsync } from './trace.ts';
 import { type CompareOptions, type Comparison, compare } from './verify.ts';
@@ -38,7 +36,7 @@ export interface Converted {
  * @throws Error that names the operation, the layer or node it came from, and what works instead.
  */
 export async function convertModel(path: string, options: ConvertOptions = {}): Promise<Converted> {
-  const { file, format, artifacts } = await readModel(path);
+  const { file, format, artifacts } = await readModel(path, 'inference');
   const model =
     format === 'graph-model'
       ? await traceableGraph(artifacts, options).catch((cause) => cannotLoad(file, cause))
@@ -75,15 +73,6 @@ export async function convertModel(path: string, options: ConvertOptions = {}): 
       : converted;
   } finally {
     model.dispose();
-  }
-}
-
-async function loadLayers(artifacts: io.ModelArtifacts): Promise<LayersModel> {
-  const undo = correctOutputShapes();
-  try {
-    return await loadLayersModel({ load: async () => artifacts });
-  } finally {
-    undo();
   }
 }
 

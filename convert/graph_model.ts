@@ -2,7 +2,17 @@
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import type { io, Tensor } from '@tensorflow/tfjs-core';
 import { registerOperations } from './graph_operations.ts';
-import { UNSUPPORTED_OPERATIONS } from './kernels/unsupported.ts';
+import {
+  type Graph,
+  type GraphNode,
+  nodePlace,
+  placeOf,
+  requireComplete,
+  requireKnownOperations,
+  whyNotConverted,
+} from './graph_problems.ts';
+import { inputType } from './input_type.ts';
+import { placed } from './place.ts';
 import type { AsyncTracedFunction, InputSpec } from './trace.ts';
 
 export interface TraceableGraph {
@@ -21,52 +31,56 @@ export interface GraphModelOptions {
   outputs?: readonly string[];
 }
 
-/** @throws Error for an input of open size, or an output that is not there. */
+/** @throws Error for an input of open size, an output that is not there, or everything that is known not to convert. */
 export async function traceableGraph(
   artifacts: io.ModelArtifacts,
-  { shapes = {}, outputs }: GraphModelOptions = {},
+  options: GraphModelOptions = {},
 ): Promise<TraceableGraph> {
+  requireComplete(nodesOf(artifacts));
   const unregister = registerOperations();
-  const model = await loadGraphModel({ load: async () => artifacts });
-  const watched = watchNodes(model);
-  const place = () => placeOf(watched());
-  const known = new Set(Object.keys(graphOf(model).nodes));
+  let model: GraphModel | undefined;
+  const dispose = () => {
+    unregister();
+    model?.dispose();
+  };
+  try {
+    model = await loadGraphModel({ load: async () => artifacts });
+    return { ...traceable(model, needsAsync(artifacts), options), dispose };
+  } catch (cause) {
+    dispose();
+    throw cause;
+  }
+}
+
+function traceable(
+  model: GraphModel,
+  dynamic: boolean,
+  { shapes = {}, outputs }: GraphModelOptions,
+): Omit<TraceableGraph, 'dispose'> {
+  const graph = graphOf(model);
   for (const name of outputs ?? [])
-    if (!known.has(name.split(':')[0]!))
+    if (!(name.split(':')[0]! in graph.nodes))
       throw new Error(`the model has no node ${name}; its outputs are ${model.outputNodes.join(', ')}`);
   const wanted = outputs ?? model.outputNodes;
+  requireKnownOperations(graph, wanted);
+  const watched = watchNodes(graph);
   const names = model.inputNodes.map(portName);
   const inputs = model.inputs.map((input, i) => inputSpec(names[i]!, input, shapes[names[i]!]));
   const outputNames = distinct(wanted.map(portName), new Set(names));
-  const dynamic = needsAsync(artifacts);
   const fn: AsyncTracedFunction = async (...tensors) => {
     const feeds = Object.fromEntries(tensors.map((tensor, i) => [model.inputNodes[i]!, tensor]));
     const results = await execute(model, feeds, wanted, dynamic).catch((cause) => {
-      throw explained(cause, watched());
+      const node = watched();
+      const why = node && whyNotConverted(graph, wanted, node);
+      throw why === undefined ? placed(node && placeOf(node), cause) : new Error(why, { cause });
     });
     return Object.fromEntries([results].flat().map((t, i) => [outputNames[i]!, t as Tensor]));
   };
-  return {
-    fn,
-    inputs,
-    outputNames,
-    place,
-    dispose: () => {
-      unregister();
-      model.dispose();
-    },
+  const place = () => {
+    const node = watched();
+    return node && nodePlace(node);
   };
-}
-
-interface GraphNode {
-  readonly name: string;
-  readonly op: string;
-  category?: string;
-}
-
-interface Graph {
-  readonly nodes: Readonly<Record<string, GraphNode>>;
-  readonly functions?: Readonly<Record<string, Graph>>;
+  return { fn, inputs, outputNames, place };
 }
 
 /** The graph as tfjs-converter holds it, privately. */
@@ -78,7 +92,7 @@ function graphOf(model: GraphModel): Graph {
  * Gives the name of the node that is being executed. tfjs-converter tells nobody; it reads a node's `category` first
  * (executeOp in operations/operation_executor.js of 4.22.0), so that is watched.
  */
-function watchNodes(model: GraphModel): () => GraphNode | undefined {
+function watchNodes(graph: Graph): () => GraphNode | undefined {
   let current: GraphNode | undefined;
   const watch = ({ nodes, functions = {} }: Graph): void => {
     for (const node of Object.values(nodes)) {
@@ -91,12 +105,8 @@ function watchNodes(model: GraphModel): () => GraphNode | undefined {
     }
     Object.values(functions).forEach(watch);
   };
-  watch(graphOf(model));
+  watch(graph);
   return () => current;
-}
-
-function placeOf(node: GraphNode | undefined): string | undefined {
-  return node && `node ${node.name}, operation ${node.op}`;
 }
 
 async function execute(
@@ -104,24 +114,34 @@ async function execute(
   feeds: Record<string, Tensor>,
   wanted: readonly string[],
   dynamic: boolean,
-) {
-  return dynamic ? model.executeAsync(feeds, [...wanted]) : model.execute(feeds, [...wanted]);
+): Promise<Tensor | Tensor[]> {
+  if (!dynamic) return model.execute(feeds, [...wanted]);
+  const { warn } = console;
+  console.warn = (...said: unknown[]) => {
+    if (!String(said[0]).startsWith(NEEDLESS)) warn.apply(console, said);
+  };
+  try {
+    return await model.executeAsync(feeds, [...wanted]);
+  } finally {
+    console.warn = warn;
+  }
 }
 
-/** Of an operation that is known not to convert the reason, instead of how it failed. */
-function explained(cause: unknown, node: GraphNode | undefined): unknown {
-  const known = UNSUPPORTED_OPERATIONS.find(({ operations }) => operations.includes(node?.op ?? ''));
-  if (!known) return cause;
-  return new Error(`${placeOf(node)}, cannot be converted: ${known.reason}. ${known.instead}`, { cause });
-}
+/** tfjs-converter's advice to execute lists of tensors synchronously, which it cannot do itself. */
+const NEEDLESS = 'This model execution did not contain any nodes with control flow';
 
 /** Operations that tfjs-converter executes asynchronously. */
 const ASYNC =
   /^(Switch|Merge|Enter|Exit|NextIteration|LoopCond|(Stateless)?(If|While)|TensorArray.*|TensorList.*|EmptyTensorList|NonMaxSuppressionV[2-5]|Where|ListDiff|HashTable.*|Lookup.*|InitializeTable.*|SimpleML.*)$/;
 
-function needsAsync({ modelTopology }: io.ModelArtifacts): boolean {
-  const { node = [] } = modelTopology as { node?: GraphNode[] };
-  return node.some(({ op }) => ASYNC.test(op));
+function needsAsync(artifacts: io.ModelArtifacts): boolean {
+  return nodesOf(artifacts).some(({ op }) => ASYNC.test(op));
+}
+
+function nodesOf({
+  modelTopology,
+}: io.ModelArtifacts): Array<{ name: string; op: string; input?: string[] }> {
+  return (modelTopology as { node?: ReturnType<typeof nodesOf> }).node ?? [];
 }
 
 function inputSpec(
@@ -129,7 +149,7 @@ function inputSpec(
   { shape, dtype }: { shape?: number[]; dtype: string },
   given: InputSpec['shape'] | undefined,
 ): InputSpec {
-  const type = dtype === 'int32' || dtype === 'bool' ? dtype : 'float32';
+  const type = inputType(name, dtype);
   if (given) return { name, shape: given, dtype: type };
   const [batch, ...rest] = shape ?? [];
   if (shape === undefined || rest.some((d) => d < 0))

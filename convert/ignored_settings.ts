@@ -1,4 +1,4 @@
-/** Settings of Keras' layers that TensorFlow.js passes over without a word or refuses without a name. */
+/** Settings of Keras' layers that TensorFlow.js passes over without a word or refuses without the layer's name. */
 import { isOfKeras } from './keras_forms.ts';
 import { type Fields, fieldsOf, isFields, type Json } from './topology.ts';
 
@@ -9,6 +9,7 @@ const each = (classes: readonly string[], settings: Settings[string]): Settings 
   Object.fromEntries(classes.map((name) => [name, settings]));
 
 const SAYS_NOTHING: Settings = {
+  ELU: { alpha: 1 },
   ReLU: { negative_slope: 0, threshold: 0 },
   LayerNormalization: { rms_scaling: false },
   ...each(
@@ -40,26 +41,23 @@ const INSTEAD: Readonly<Record<string, string>> = {
   reset_after: 'train the layer with reset_after=False, or save the model as a graph model',
 };
 
-/**
- * Looks through the topology of a layers model, models and wrapped layers within it included.
- * @throws Error naming the first layer with such a setting.
- */
-export function refuseIgnoredSettings(topology: unknown): void {
+/** A sentence for each layer with such a setting; models and wrapped layers within are looked through, too. */
+export function ignoredSettings(topology: unknown): string[] {
   const ofKeras = isOfKeras(fieldsOf(topology as Json));
-  refuse(topology as Json, ofKeras ? { ...SAYS_NOTHING, ...SAYS_NOTHING_TO_KERAS } : SAYS_NOTHING);
+  return ignoredIn(topology as Json, ofKeras ? { ...SAYS_NOTHING, ...SAYS_NOTHING_TO_KERAS } : SAYS_NOTHING);
 }
 
-function refuse(part: Json, settings: Settings): void {
-  if (Array.isArray(part)) for (const entry of part) refuse(entry, settings);
-  if (!isFields(part)) return;
+function ignoredIn(part: Json, settings: Settings): string[] {
+  if (Array.isArray(part)) return part.flatMap((entry) => ignoredIn(entry, settings));
+  if (!isFields(part)) return [];
   const config: Fields = fieldsOf(part.config);
-  for (const [setting, nothing] of Object.entries(settings[String(part.class_name)] ?? {})) {
+  const own = Object.entries(settings[String(part.class_name)] ?? {}).flatMap(([setting, nothing]) => {
     const value = config[setting] ?? nothing;
-    if ([value].flat().some((one) => one !== nothing))
-      throw new Error(
-        `layer ${config.name} (${part.class_name}) has ${setting} ${value}, which TensorFlow.js passes over or ` +
-          `cannot compute; ${INSTEAD[setting] ?? 'save the model as a graph model'}`,
-      );
-  }
-  for (const entry of Object.values(part)) refuse(entry, settings);
+    if ([value].flat().every((one) => one === nothing)) return [];
+    return [
+      `layer ${config.name} (${part.class_name}) has ${setting} ${value}, which TensorFlow.js passes over or ` +
+        `cannot compute; ${INSTEAD[setting] ?? 'save the model as a graph model'}`,
+    ];
+  });
+  return [...own, ...Object.values(part).flatMap((entry) => ignoredIn(entry, settings))];
 }

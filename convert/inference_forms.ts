@@ -1,5 +1,6 @@
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { LAYER_FORMS } from './layer_forms.ts';
+import { layerPlace, type Place } from './place.ts';
 
 type Layer = layers.Layer;
 
@@ -10,12 +11,12 @@ type Layer = layers.Layer;
  */
 export function inInferenceForm<T>(
   model: LayersModel,
-  watch: (layer: string | undefined) => void,
+  watch: (layer: Place | undefined) => void,
   action: () => T,
 ): T {
   const undo: Array<() => void> = [];
-  let current: string | undefined;
-  const enter = (layer: string | undefined) => {
+  let current: Place | undefined;
+  const enter = (layer: Place | undefined) => {
     current = layer;
     watch(layer);
   };
@@ -24,7 +25,7 @@ export function inInferenceForm<T>(
       const call = LAYER_FORMS[layer.getClassName()]?.(layer) ?? layer.call;
       const watched: Layer['call'] = (inputs, kwargs) => {
         const outer = current;
-        enter(`layer ${layer.name}, class ${layer.getClassName()}`);
+        enter(layerPlace(layer.name, layer.getClassName()));
         const result = call.call(layer, inputs, kwargs);
         enter(outer); // not where the layer fails: an error comes from the innermost
         if (place === 'model') forget(kwargs);
@@ -43,10 +44,10 @@ export function inInferenceForm<T>(
 }
 
 /** Where a layer is called from: a model's list, a wrapper, or (a cell) the loop of a recurrent layer. */
-type Place = 'model' | 'wrapper' | 'cell';
+type CalledFrom = 'model' | 'wrapper' | 'cell';
 
 /** Layers, and those inside of nested models, wrappers and recurrent layers. */
-function allLayers(list: readonly Layer[], place: Place = 'model'): Map<Layer, Place> {
+function allLayers(list: readonly Layer[], place: CalledFrom = 'model'): Map<Layer, CalledFrom> {
   return new Map(
     list.flatMap((layer) => {
       // TensorFlow.js declares none of these on Layer.

@@ -3,6 +3,7 @@
  * (tensorflow/tfjs issue 8494: "An InputLayer should be passed either a `batchInputShape` or an `inputShape`").
  */
 import type { io } from '@tensorflow/tfjs-core';
+import { type Refuse, refuseAtOnce } from './refuse.ts';
 import { type Fields, fieldsOf, isFields, type Json, listOf } from './topology.ts';
 
 /** Models inside a model: TensorFlow.js counts their own construction as their first use, Keras 3 does not. */
@@ -10,10 +11,9 @@ const MODELS: readonly (string | undefined)[] = ['Sequential', 'Functional', 'Mo
 
 /**
  * The same model with a topology and weight names that TensorFlow.js understands; `artifacts` themselves when Keras 3
- * did not save them.
- * @throws Error naming the layer that is called in a way that TensorFlow.js cannot express.
+ * did not save them. `refuse` is told of each layer that is called in a way which TensorFlow.js cannot express.
  */
-export function asKeras2(artifacts: io.ModelArtifacts): io.ModelArtifacts {
+export function asKeras2(artifacts: io.ModelArtifacts, refuse: Refuse = refuseAtOnce): io.ModelArtifacts {
   const topology = artifacts.modelTopology as Fields;
   if (!String(topology.keras_version ?? '').startsWith('3')) return artifacts;
   const root = fieldsOf(topology.model_config);
@@ -21,7 +21,7 @@ export function asKeras2(artifacts: io.ModelArtifacts): io.ModelArtifacts {
   const cells = new Map(stackedCells(root));
   return {
     ...artifacts,
-    modelTopology: { ...topology, model_config: translate(root, classes) },
+    modelTopology: { ...topology, model_config: translate(root, { classes, refuse }) },
     weightSpecs: (artifacts.weightSpecs ?? []).map((spec) => ({
       ...spec,
       name: weightName(spec.name, classes, cells),
@@ -63,12 +63,22 @@ function weightName(name: string, classes: Classes, stacked: StackedCells): stri
   if (at === -1) return name;
   const cell = stacked.get(parts[at]!)?.indexOf(parts.at(-2)!) ?? -1;
   if (cell !== -1) return [parts[at], `RNNCell_${cell}`, parts.at(-1)].join('/');
-  const depthwise = classes.get(parts[at]!) === 'DepthwiseConv2D' && parts.at(-1) === 'kernel';
-  return (depthwise ? parts.with(-1, 'depthwise_kernel') : parts).slice(at).join('/');
+  const [className, within] = [classes.get(parts[at]!), parts[at + 1]!];
+  const depthwise = className === 'DepthwiseConv2D' && parts.at(-1) === 'kernel';
+  // TensorFlow.js puts `backward_` before the name of every layer for the way back, Keras 3 only where it made that one itself.
+  const back = className === 'Bidirectional' && !/^(for|back)ward_/.test(within);
+  const named = back ? parts.with(at + 1, `backward_${within}`) : parts;
+  return (depthwise ? named.with(-1, 'depthwise_kernel') : named).slice(at).join('/');
 }
 
-function translate(value: Json, classes: Classes): Json {
-  if (Array.isArray(value)) return value.map((entry) => translate(entry, classes));
+/** What translating needs to know of the whole model. */
+interface Model {
+  readonly classes: Classes;
+  readonly refuse: Refuse;
+}
+
+function translate(value: Json, model: Model): Json {
+  if (Array.isArray(value)) return value.map((entry) => translate(entry, model));
   if (!isFields(value)) return value;
   if (value.class_name === 'DTypePolicy') return fieldsOf(value.config).name ?? null;
   if (value.class_name === 'function') return value.config ?? null; // an activation, by its name
@@ -76,33 +86,38 @@ function translate(value: Json, classes: Classes): Json {
   const fields: Record<string, Json> = {};
   for (const [key, entry] of Object.entries(kept))
     if (key === 'inbound_nodes')
-      fields[key] = listOf(entry).map((node) => inboundNode(fieldsOf(node), String(value.name), classes));
+      fields[key] = listOf(entry).map((node) => inboundNode(fieldsOf(node), String(value.name), model));
     else if (key.endsWith('activation'))
-      fields[key] = activation(translate(entry, classes), String(value.name));
-    else fields[key] = translate(entry, classes);
+      fields[key] = activation(translate(entry, model), String(value.name), model.refuse);
+    else fields[key] = translate(entry, model);
   if (value.class_name === 'Bidirectional') fields.config = unprefixed(fieldsOf(fields.config ?? null));
   const renamed = RENAMED[String(value.class_name)];
   if (renamed !== undefined) fields.config = rename(fieldsOf(fields.config ?? null), renamed);
   for (const key of ['input_layers', 'output_layers'])
-    if (fields[key] !== undefined) fields[key] = tensors(fields[key], classes);
+    if (fields[key] !== undefined) fields[key] = tensors(fields[key], model.classes);
   return fields;
 }
 
-/** @throws Error for the hard sigmoid: max(0, min(1, x / 6 + 1 / 2)) in Keras 3, with x / 5 in TensorFlow.js. */
-function activation(name: Json, layer: string): Json {
+/** Refused is the hard sigmoid: max(0, min(1, x / 6 + 1 / 2)) in Keras 3, with x / 5 in TensorFlow.js. */
+function activation(name: Json, layer: string, refuse: Refuse): Json {
   if (name === 'hard_sigmoid')
-    throw new Error(
+    refuse(
       `layer ${layer} has the activation hard_sigmoid, which Keras 3 computes in another way than TensorFlow.js; save the model as a graph model`,
     );
   return name === 'silu' ? 'swish' : name;
 }
 
-/** The layer within by its own name: TensorFlow.js puts `forward_` and `backward_` before it, as Keras 3 has done already. */
-function unprefixed({ backward_layer: _, ...config }: Fields): Fields {
-  const layer = fieldsOf(config.layer);
-  const within = fieldsOf(layer.config);
-  const name = String(within.name).replace(/^forward_/, '');
-  return { ...config, layer: { ...layer, config: { ...within, name } } };
+/** The layers within by their own names: TensorFlow.js puts `forward_` and `backward_` before them, as Keras 3 has done already. */
+function unprefixed(config: Fields): Fields {
+  const unnamed = (layer: Fields): Fields => {
+    const within = fieldsOf(layer.config);
+    return { ...layer, config: { ...within, name: String(within.name).replace(/^(for|back)ward_/, '') } };
+  };
+  return {
+    ...config,
+    layer: unnamed(fieldsOf(config.layer)),
+    ...(isFields(config.backward_layer) && { backward_layer: unnamed(config.backward_layer) }),
+  };
 }
 
 /** Settings of layers, by the name that Keras 3 gave them, and the one that they had. */
@@ -116,13 +131,13 @@ function rename(config: Fields, names: Readonly<Record<string, string>>): Fields
 }
 
 /** One use of a layer: `[[layer, node, tensor, keywords], ...]`, of the tensors in its arguments. */
-function inboundNode({ args, kwargs }: Fields, layer: string, classes: Classes): Json {
+function inboundNode({ args, kwargs }: Fields, layer: string, { classes, refuse }: Model): Json {
   const keywords = Object.fromEntries(
     Object.entries(fieldsOf(kwargs ?? {})).filter(([, value]) => value !== null),
   );
   const histories = historiesOf(args ?? []);
   if (historiesOf(keywords).length > 0 || histories.length === 0)
-    throw new Error(
+    refuse(
       `layer ${layer} is called with tensors by keyword or with none, which a TensorFlow.js layers model cannot say; save the model as a graph model`,
     );
   return histories.map((history) => [...listOf(tensor(history, classes)), keywords]);

@@ -17,6 +17,7 @@ import {
   transpose,
 } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
+import { BIDIRECTIONAL, registerBidirectional } from './bidirectional.ts';
 import { type Fields, fieldsOf, isFields, type Json } from './topology.ts';
 
 type Layer = layers.Layer;
@@ -138,6 +139,7 @@ export function inKerasForms(artifacts: io.ModelArtifacts): io.ModelArtifacts {
   const topology = artifacts.modelTopology as Fields;
   if (!isOfKeras(topology)) return artifacts;
   registerForms();
+  registerBidirectional();
   return { ...artifacts, modelTopology: renamed(topology) as Fields };
 }
 
@@ -149,10 +151,30 @@ export function isOfKeras({ keras_version: version }: Fields): boolean {
 function renamed(value: Json): Json {
   if (Array.isArray(value)) return value.map(renamed);
   if (!isFields(value)) return value;
-  const fields = Object.fromEntries(Object.entries(value).map(([key, part]) => [key, renamed(part)]));
+  const read = value.class_name === 'Bidirectional' ? bidirectional(value) : value;
+  const fields = Object.fromEntries(Object.entries(read).map(([key, part]) => [key, renamed(part)]));
   const { class_name, config } = value;
   if (KERAS_FORMS[String(class_name)]?.when(fieldsOf(config)) !== true) return fields;
   return { ...fields, class_name: formName(String(class_name)) };
+}
+
+/**
+ * Whatever its layers say themselves, they give zeros for steps that a mask leaves out (force_zero_output_for_mask in
+ * Keras' bidirectional.py). The way back may be a layer of its own.
+ */
+function bidirectional(layer: Fields): Fields {
+  const config = fieldsOf(layer.config);
+  const zero = (within: Fields): Fields => ({
+    ...within,
+    config: { ...fieldsOf(within.config), zero_output_for_mask: true },
+  });
+  const { layer: forward, backward_layer: backward, ...rest } = config;
+  if (!isFields(backward)) return { ...layer, config: { ...rest, layer: zero(fieldsOf(forward)) } };
+  return {
+    ...layer,
+    class_name: BIDIRECTIONAL,
+    config: { ...rest, layer: zero(fieldsOf(forward)), backward_layer: zero(backward) },
+  };
 }
 
 const formName = (className: string): string => `Keras${className}`;

@@ -4,6 +4,8 @@
  */
 import { io } from '@tensorflow/tfjs-core';
 import { GROUPED_CONVOLUTION, registerGroupedConvolution } from './grouped_convolution.ts';
+import { isLayerClass } from './load_layers.ts';
+import { type Refuse, refuseAtOnce } from './refuse.ts';
 import { type Fields, fieldsOf, type Json, listOf } from './topology.ts';
 import { bytesOf } from './weights.ts';
 
@@ -21,11 +23,11 @@ type WeightShapes = ReadonlyMap<string, readonly number[]>;
 
 type Rewrite = (layer: Fields, config: Fields, weights: WeightShapes) => Rewritten | undefined;
 
-/**
- * The same model with such layers replaced.
- * @throws Error naming a layer that TensorFlow.js cannot express.
- */
-export function inKnownLayers(artifacts: io.ModelArtifacts): io.ModelArtifacts {
+/** The same model with such layers replaced; `refuse` is told of each that TensorFlow.js cannot express, and that one stays. */
+export function inKnownLayers(
+  artifacts: io.ModelArtifacts,
+  refuse: Refuse = refuseAtOnce,
+): io.ModelArtifacts {
   registerGroupedConvolution();
   const topology = artifacts.modelTopology as Fields;
   const shapes = new Map((artifacts.weightSpecs ?? []).map(({ name, shape }) => [name, shape]));
@@ -41,9 +43,17 @@ export function inKnownLayers(artifacts: io.ModelArtifacts): io.ModelArtifacts {
     const name = String(config.name);
     const own = [...shapes].filter(([weight]) => weight.startsWith(`${name}/`));
     const weights = new Map(own.map(([weight, shape]) => [weight.slice(name.length + 1), shape]));
-    const rewritten = REWRITES[String(layer.class_name)]?.(layer, config, weights);
+    const rewritten = attempt(() => REWRITES[String(layer.class_name)]?.(layer, config, weights));
     if (rewritten?.reweigh) reweighs.set(name, rewritten.reweigh);
     return rewritten?.layers ?? [rewrite(layer)];
+  };
+  const attempt = (action: () => Rewritten | undefined): Rewritten | undefined => {
+    try {
+      return action();
+    } catch (cause) {
+      refuse((cause as Error).message);
+      return undefined;
+    }
   };
   const root =
     topology.model_config === undefined ? rewrite(topology) : rewrite(fieldsOf(topology.model_config));
@@ -74,8 +84,16 @@ export const REWRITES: Readonly<Record<string, Rewrite>> = {
     layers: [as(layer, 'DepthwiseConv2D', { kernel_size: 1, depth_multiplier: 1, use_bias: false })],
     reweigh: (_, [channels]) => ({ name: 'depthwise_kernel', shape: [1, 1, channels!, 1] }),
   }),
-  /** Nothing in inference. */
-  StochasticDepth: (layer) => ({ layers: [as(layer, 'Activation', { activation: 'linear' })] }),
+  StochasticDepth: nothing,
+  SpatialDropout2D: nothing,
+  SpatialDropout3D: nothing,
+  ActivityRegularization: nothing,
+  RandomFlip: nothing,
+  RandomTranslation: nothing,
+  RandomRotation: nothing,
+  RandomZoom: nothing,
+  RandomContrast: nothing,
+  RandomBrightness: nothing,
   /** The first input, and `scale` times the second. */
   CustomScaleLayer: (layer, { name, scale = 1 }) => {
     const uses = listOf(layer.inbound_nodes).map(listOf);
@@ -110,6 +128,12 @@ const OPERATIONS: Readonly<Record<string, { layer: string; number: (y: number) =
   'math.add': { layer: 'Add', number: (y) => ({ offset: y }) },
   'math.multiply': { layer: 'Multiply', number: (y) => ({ scale: y }) },
 };
+
+/** What does nothing in inference; a class of this name that somebody has registered stays. */
+function nothing(layer: Fields): Rewritten | undefined {
+  if (isLayerClass(String(layer.class_name))) return undefined;
+  return { layers: [as(layer, 'Activation', { activation: 'linear' })] };
+}
 
 /** Filters that see one channel each are a depthwise convolution, with the same numbers in the same order. */
 function grouped(layer: Fields, config: Fields, weights: WeightShapes): Rewritten | undefined {

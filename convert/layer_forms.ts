@@ -4,7 +4,9 @@ import {
   cast,
   denseBincount,
   div,
+  exp,
   expandDims,
+  logSumExp,
   moments,
   mul,
   pad,
@@ -20,7 +22,9 @@ import type { layers } from '@tensorflow/tfjs-layers';
 type Layer = layers.Layer;
 
 /** What a layer computes in inference where its own code will not do; nothing where it will. */
-type LayerForm = (layer: Layer) => ((inputs: Tensor | Tensor[]) => Tensor) | undefined;
+type LayerForm = (
+  layer: Layer,
+) => ((inputs: Tensor | Tensor[], settings: { mask?: Tensor | null }) => Tensor) | undefined;
 
 interface NormalizationConfig {
   /** Batch normalization: a number, or a list of one as Python's Keras 2 saves it. */
@@ -100,6 +104,17 @@ export const LAYER_FORMS: Readonly<Record<string, LayerForm>> = {
       return slice(whole, begin, size);
     };
   },
+  /** TensorFlow.js refuses one axis other than the last. */
+  Softmax: (layer) => {
+    const { axis = -1 } = layer.getConfig() as { axis?: number | number[] };
+    const [one = -1, ...more] = [axis].flat();
+    return (inputs, settings) => {
+      const x = single(inputs);
+      if (more.length > 0 || one === -1 || one === x.rank - 1 || settings.mask)
+        return layerCall(layer)(inputs, settings);
+      return exp(sub(x, logSumExp(x, one, true)));
+    };
+  },
   /** TensorFlow.js reads the numbers to refuse those that are out of range; a graph leaves these uncounted. */
   CategoryEncoding: (layer) => {
     const { numTokens, outputMode } = layer.getConfig() as { numTokens: number; outputMode: string };
@@ -148,9 +163,9 @@ function asValid(layer: Layer, action: () => Tensor): Tensor {
 }
 
 /** The layer's own code, whatever stands in its place while a model is converted. */
-function layerCall(layer: Layer): (inputs: Tensor | Tensor[]) => Tensor {
+function layerCall(layer: Layer): (inputs: Tensor | Tensor[], settings?: object) => Tensor {
   const { call } = Object.getPrototypeOf(layer) as Layer;
-  return (inputs) => call.call(layer, inputs, {}) as Tensor;
+  return (inputs, settings = {}) => call.call(layer, inputs, settings) as Tensor;
 }
 
 /** The shape of numbers for each place along `axes`, ready to be broadcast. */

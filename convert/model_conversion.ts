@@ -1,6 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { inInferenceForm } from './inference_forms.ts';
+import { inputType } from './input_type.ts';
+import { type Place, placed } from './place.ts';
 import type { InputSpec, TracedFunction } from './trace.ts';
 
 /** A layers model as a function to trace, with what its inputs look like. */
@@ -27,7 +29,7 @@ export function traceableModel(
   // A loaded Sequential has no inputNames before its first use; its tensors know their layers always.
   const inputs = model.inputs.map(({ shape, dtype, sourceLayer }): InputSpec => {
     const name = unused(sourceLayer.name, taken);
-    const type = dtype === 'int32' || dtype === 'bool' ? dtype : 'float32';
+    const type = inputType(name, dtype);
     if (shapes[name]) return { name, shape: shapes[name], dtype: type };
     const rest = shape.slice(1);
     if (rest.some((d) => d === null))
@@ -36,23 +38,24 @@ export function traceableModel(
           `Give its sizes, for example --shape ${name}=${shape.map((d, i) => (i === 0 ? 'N' : (d ?? 16))).join()}`,
       );
     const batch = model.stateful ? shape[0]! : null; // a stateful layer takes no other batch than its own
-    return {
-      name,
-      shape: [batch, ...rest],
-      dtype: dtype === 'int32' || dtype === 'bool' ? dtype : 'float32',
-    };
+    return { name, shape: [batch, ...rest], dtype: type };
   });
   const outputNames = model.outputs.map(({ sourceLayer }) => unused(sourceLayer.name, taken));
-  let current: string | undefined;
-  const watch = (layer: string | undefined) => {
+  let current: Place | undefined;
+  const watch = (layer: Place | undefined) => {
     current = layer;
   };
   const fn: TracedFunction = (...tensors) => {
     const given = tensors.length === 1 ? tensors[0]! : tensors;
-    const result = inInferenceForm(model, watch, () => model.apply(given, { training: false }));
-    return Object.fromEntries([result].flat().map((t, i) => [outputNames[i]!, t as Tensor]));
+    watch(undefined);
+    try {
+      const result = inInferenceForm(model, watch, () => model.apply(given, { training: false }));
+      return Object.fromEntries([result].flat().map((t, i) => [outputNames[i]!, t as Tensor]));
+    } catch (cause) {
+      throw placed(current, cause);
+    }
   };
-  return { fn, inputs, outputNames, place: () => current, dispose: () => model.dispose() };
+  return { fn, inputs, outputNames, place: () => current?.name, dispose: () => model.dispose() };
 }
 
 /** The name, with a number behind it where it is taken: a layer may be an input and an output, or give several. */

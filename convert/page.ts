@@ -1,12 +1,10 @@
 /** docs/converter.md, from the table and from TensorFlow.js' own lists. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { serialization } from '@tensorflow/tfjs-core';
-import { layers } from '@tensorflow/tfjs-layers';
 import { CORRECTED } from './gradients.ts';
 import { REWRITES } from './keras_layers.ts';
 import { UNSUPPORTED_OPERATIONS } from './kernels/unsupported.ts';
+import { isLayerClass } from './load_layers.ts';
+import { converterOperations } from './operation_names.ts';
 
 const HEAD = `# Converting TensorFlow.js models
 
@@ -88,18 +86,5 @@ function code(names: readonly string[]): string {
 
 /** Every class that is registered as a layer, or as a cell of a recurrent one. */
 export function layerClasses(): string[] {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  return Object.keys(classNameMap).filter((name) => {
-    const { prototype } = classNameMap[name]![0];
-    return prototype instanceof layers.Layer || prototype instanceof layers.RNNCell;
-  });
-}
-
-/** The names of all operations that tfjs-converter executes, from its own lists. */
-export function converterOperations(): string[] {
-  const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-converter');
-  const folder = join(dirname(main), 'operations', 'op_list');
-  const lists = readdirSync(folder).filter((name) => name.endsWith('.js'));
-  const texts = lists.map((name) => readFileSync(join(folder, name), 'utf8'));
-  return texts.flatMap((text) => [...text.matchAll(/'tfOpName': '(\w+)'/g)].map((match) => match[1]!));
+  return Object.keys(serialization.SerializationMap.getMap().classNameMap).filter(isLayerClass);
 }

@@ -65,7 +65,7 @@ export function registerKernels(
         const place = recorder.place?.();
         if (!handler) throw new UnsupportedKernelError(kernelName, whyUnsupported(kernelName), place);
         try {
-          return record(recorder, handler, call);
+          return record(recorder, handler, call, place);
         } catch (error) {
           if (error instanceof UnsupportedKernelError && place) throw error.at(place);
           throw error;
@@ -84,7 +84,12 @@ interface KernelCall {
   attrs: KernelAttrs;
 }
 
-function record({ storage, recorded }: Recorder, handler: Handler, call: KernelCall): KernelResult {
+function record(
+  { storage, recorded }: Recorder,
+  handler: Handler,
+  call: KernelCall,
+  place: string | undefined,
+): KernelResult {
   const inputs = present(call.inputs).map(([name, tensor]) => ({
     name,
     entry: storage.entryOf(tensor),
@@ -95,7 +100,11 @@ function record({ storage, recorded }: Recorder, handler: Handler, call: KernelC
   );
   const outputs: Entry[] = [];
   const { kernelName: kernel, attrs } = call;
-  const made: RecordedKernel = { sequence: storage.nextSequence(), kernel, handler, attrs, inputs, outputs };
+  const sequence = storage.nextSequence();
+  const made: RecordedKernel = {
+    ...{ sequence, kernel, handler, attrs, inputs, outputs },
+    ...(place !== undefined && { place }),
+  };
   const infos = handler.outputs(specs, attrs).map(({ shape, dtype }) => {
     const sequence = storage.nextSequence();
     const entry: Entry = { shape, dtype, record: made, origin: 'recorded', references: 1, sequence };

@@ -3,11 +3,13 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, posix, resolve, sep } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 import { unzipSync } from 'fflate';
-import { refuseIgnoredSettings } from './ignored_settings.ts';
-import { withoutOrthogonal } from './initial_values.ts';
+import { ignoredSettings } from './ignored_settings.ts';
 import { inKerasForms } from './keras_forms.ts';
 import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
+import { unknownClasses } from './known_classes.ts';
+import { refuseAll } from './refuse.ts';
+import { withoutSuperfluous, withoutTraining } from './superfluous_settings.ts';
 import { requireWhole } from './weights.ts';
 
 export const TOPOLOGY = 'model.json';
@@ -22,8 +24,14 @@ export interface SavedModel {
   readonly artifacts: io.ModelArtifacts;
 }
 
-/** @throws Error that says what is missing, or why the file is no model. */
-export async function readModel(path: string): Promise<SavedModel> {
+/** What a layers model is read for; for inference without what only training has a use for. */
+export type Purpose = 'inference' | 'training';
+
+/**
+ * @throws Error that says what is missing, why the file is no model, or everything in a layers model that cannot be read, layer
+ * by layer.
+ */
+export async function readModel(path: string, purpose: Purpose = 'training'): Promise<SavedModel> {
   const source = path.endsWith('.zip') ? await zipSource(path) : await folderSource(path);
   const { json, format } = parseModel(source.file, source.text);
   const artifacts = await io.getModelArtifactsForJSON(json, async (manifest) => {
@@ -42,12 +50,20 @@ export async function readModel(path: string): Promise<SavedModel> {
   });
   if (format === 'graph-model') return { file: source.file, format, artifacts };
   try {
-    const known = inKnownLayers(asKeras2(withoutOrthogonal(artifacts)));
-    refuseIgnoredSettings(known.modelTopology);
-    return { file: source.file, format, artifacts: inKerasForms(known) };
+    return { file: source.file, format, artifacts: readable(artifacts, purpose) };
   } catch (cause) {
     throw new Error(`cannot load ${source.file}: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** The same layers model in words of TensorFlow.js. */
+function readable(artifacts: io.ModelArtifacts, purpose: Purpose): io.ModelArtifacts {
+  const problems: string[] = [];
+  const refuse = (problem: string) => problems.push(problem);
+  const saved = purpose === 'inference' ? withoutTraining(artifacts) : artifacts;
+  const known = inKnownLayers(asKeras2(withoutSuperfluous(saved), refuse), refuse);
+  refuseAll([...problems, ...unknownClasses(known.modelTopology), ...ignoredSettings(known.modelTopology)]);
+  return inKerasForms(known);
 }
 
 /** The model.json that `path` means: itself, PATH/model.json, or the one of a trainer's run, PATH/model/model.json. */

@@ -43,12 +43,15 @@ export function first<T>(inputs: Inputs<T>): T {
 export class UnsupportedKernelError extends Error {
   readonly kernel: string;
   readonly reason: string;
+  /** Whether the message says where in the model it is. */
+  readonly placed: boolean;
   constructor(kernel: string, reason: string, place?: string) {
     const where = place === undefined ? '' : ` (${place})`;
     super(`cannot translate the TensorFlow.js kernel ${kernel}${where} to ONNX: ${reason}`);
     this.name = 'UnsupportedKernelError';
     this.kernel = kernel;
     this.reason = reason;
+    this.placed = place !== undefined;
   }
 
   /** The same, found at a place in the model. */

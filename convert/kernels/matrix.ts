@@ -2,6 +2,7 @@ import type { Graph } from '../graph.ts';
 import { broadcastShapes, type Shape } from '../shapes.ts';
 import { plain, type TensorSpec, type Value } from '../values.ts';
 import { activate, type FusedActivation, requireActivation } from './elementwise.ts';
+import { requireFit } from './fit.ts';
 import { type HandlerTable, handler, type Inputs, list } from './handler.ts';
 
 interface ProductAttrs {
@@ -35,7 +36,15 @@ export const MATRIX: HandlerTable = {
       const sizes = new Map<string, number>();
       list(inputs).forEach(({ shape }, i) => {
         [...terms.split(',')[i]!].forEach((letter, axis) => {
-          sizes.set(letter, shape[axis]!);
+          const size = shape[axis]!;
+          const shapes = list(inputs).map((input) => input.shape);
+          requireFit(
+            (sizes.get(letter) ?? size) === size,
+            'Einsum',
+            `axis ${letter} has two sizes`,
+            ...shapes,
+          );
+          sizes.set(letter, size);
         });
       });
       return [{ shape: [...result].map((letter) => sizes.get(letter)!), dtype: list(inputs)[0]!.dtype }];
@@ -52,6 +61,14 @@ export const MATRIX: HandlerTable = {
 
 function productShape({ a, b }: Inputs<TensorSpec>, { transposeA, transposeB }: ProductAttrs): TensorSpec[] {
   const rows = a!.shape.at(transposeA ? -1 : -2)!;
+  const inner = [a!.shape.at(transposeA ? -2 : -1), b!.shape.at(transposeB ? -1 : -2)];
+  requireFit(
+    inner[0] === inner[1],
+    'matMul',
+    `the inner sizes ${inner.join(' and ')} differ`,
+    a!.shape,
+    b!.shape,
+  );
   const columns = b!.shape.at(transposeB ? -2 : -1)!;
   const batch = broadcastShapes(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
   return [{ shape: [...batch, rows, columns], dtype: a!.dtype }];

@@ -1,11 +1,19 @@
 import type { Graph } from '../graph.ts';
+import { broadcastShapes, sameShape } from '../shapes.ts';
 import { channelsFirst, elementwise, plain, type Value } from '../values.ts';
-import { type HandlerTable, handler, sameShapeHandler } from './handler.ts';
+import { requireFit } from './fit.ts';
+import { type HandlerTable, handler, list, sameShapeHandler } from './handler.ts';
 
 /** Batch normalisation with given mean and variance (training computes those by reductions of its own), and LRN. */
 export const NORM: HandlerTable = {
   FusedBatchNorm: handler<{ varianceEpsilon: number }>({
-    outputs: ({ x }) => [x!],
+    outputs: ({ x, ...parameters }) => {
+      for (const { shape } of list(parameters)) {
+        const fits = sameShape(broadcastShapes(x!.shape, shape), x!.shape);
+        requireFit(fits, 'batchNorm', 'the second has more numbers than the first takes', x!.shape, shape);
+      }
+      return [x!];
+    },
     emit: (g, { x, mean, variance, offset, scale }, { varianceEpsilon }, [out]) => {
       const channels = x!.shape.at(-1)!;
       const absent = (fill: number): Value => ({ shape: [channels], dtype: 'float32', fill, uses: 1 });

@@ -21,6 +21,7 @@ import {
   type Value,
   view,
 } from '../values.ts';
+import { requireFit } from './fit.ts';
 import { type HandlerTable, handler, list, sameShapeHandler } from './handler.ts';
 
 /** ONNX's way to say "to the very beginning" when a Slice runs backwards. */
@@ -42,11 +43,25 @@ export const SHAPE: HandlerTable = {
     emit: (g, { input }, _, [out]) => alias(g, out!, view(g, input!, out!.shape)),
   }),
   Transpose: handler<{ perm: number[] }>({
-    outputs: ({ x }, { perm }) => [{ shape: perm.map((p) => x!.shape[p]!), dtype: x!.dtype }],
+    outputs: ({ x }, { perm }) => {
+      const each = x!.shape.every((_, axis) => perm.includes(axis));
+      requireFit(
+        each && perm.length === x!.shape.length,
+        'transpose',
+        `[${perm}] is no order of its axes`,
+        x!.shape,
+      );
+      return [{ shape: perm.map((p) => x!.shape[p]!), dtype: x!.dtype }];
+    },
     emit: (g, { x }, { perm }, [out]) => transpose(g, x!, perm, out!),
   }),
   Slice: handler<{ begin: number | number[]; size: number | number[] }>({
-    outputs: ({ x }, a) => [{ shape: sliceBounds(x!, a.begin, a.size)[1], dtype: x!.dtype }],
+    outputs: ({ x }, a) => {
+      const [begin, size] = sliceBounds(x!, a.begin, a.size);
+      const inside = size.every((n, i) => begin[i]! >= 0 && n >= 0 && begin[i]! + n <= x!.shape[i]!);
+      requireFit(inside, 'slice', `[${size}] from [${begin}] on reaches beyond it`, x!.shape);
+      return [{ shape: size, dtype: x!.dtype }];
+    },
     emit: (g, { x }, a, [out]) => {
       const [begin, size] = sliceBounds(x!, a.begin, a.size);
       const axes = size.map((_, i) => i).filter((i) => size[i] !== x!.shape[i]);
@@ -68,6 +83,10 @@ export const SHAPE: HandlerTable = {
     outputs: (inputs, { axis }) => {
       const parts = list(inputs);
       const at = normalizeAxis(axis, parts[0]!.shape.length);
+      for (const { shape } of parts) {
+        const fits = sameShape(shape.with(at, 0), parts[0]!.shape.with(at, 0));
+        requireFit(fits, 'concat', `they differ beside axis ${at}`, parts[0]!.shape, shape);
+      }
       const total = parts.reduce((sum, p) => sum + p.shape[at]!, 0);
       return [{ shape: parts[0]!.shape.map((d, i) => (i === at ? total : d)), dtype: parts[0]!.dtype }];
     },
@@ -85,6 +104,8 @@ export const SHAPE: HandlerTable = {
     outputs: (inputs, { axis }) => {
       const parts = list(inputs);
       const shape = [...parts[0]!.shape];
+      for (const part of parts)
+        requireFit(sameShape(part.shape, shape), 'stack', 'they differ', shape, part.shape);
       shape.splice(axis < 0 ? axis + shape.length + 1 : axis, 0, parts.length);
       return [{ shape, dtype: parts[0]!.dtype }];
     },

@@ -5,7 +5,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { Tensor } from 'onnxruntime-node';
 import { UNSUPPORTED_OPERATIONS } from '../../convert/kernels/unsupported.ts';
-import { converterOperations } from '../../convert/page.ts';
+import { converterOperations } from '../../convert/operation_names.ts';
 import { loadSession } from '../../convert/session.ts';
 import { OPERATION_CASES, type OperationCase } from './cases/graph_operations.ts';
 import { checkGraph } from './support/check_graph.ts';

@@ -12,8 +12,9 @@ import {
   type SymbolicTensor,
   sequential,
 } from '@tensorflow/tfjs-layers';
-import { refuseIgnoredSettings } from '../../convert/ignored_settings.ts';
+import { ignoredSettings } from '../../convert/ignored_settings.ts';
 import { asKeras2 } from '../../convert/keras3.ts';
+import { refuseAll } from '../../convert/refuse.ts';
 import { seedWeights } from './support/models.ts';
 
 tf.env().set('PROD', true);
@@ -228,7 +229,7 @@ test('what TensorFlow.js computes otherwise than Keras is refused by the name of
     ['LayerNormalization', 'rms_scaling', true, false],
   ] as const) {
     const check = (v: unknown) =>
-      refuseIgnoredSettings(one(layer(kind, 'odd', { [setting]: v }, from('image'))));
+      refuseAll(ignoredSettings(one(layer(kind, 'odd', { [setting]: v }, from('image')))));
     assert.throws(() => check(value), new RegExp(`layer odd \\(${kind}\\) has ${setting} ${value}, which`));
     check(nothing);
     check(null);

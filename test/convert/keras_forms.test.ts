@@ -4,9 +4,10 @@ import { after, describe, test } from 'node:test';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { type LayersModel, layers, loadLayersModel, sequential } from '@tensorflow/tfjs-layers';
-import { refuseIgnoredSettings } from '../../convert/ignored_settings.ts';
+import { ignoredSettings } from '../../convert/ignored_settings.ts';
 import { inKerasForms } from '../../convert/keras_forms.ts';
 import { correctOutputShapes } from '../../convert/output_shapes.ts';
+import { refuseAll } from '../../convert/refuse.ts';
 import { assertComputes } from './support/computes.ts';
 import { seedWeights } from './support/models.ts';
 
@@ -186,8 +187,8 @@ test('what is not computed is refused by the name of the layer and with what wor
   ] as const) {
     const layer = { class_name, config: { name: 'one', ...config } };
     const topology = { keras_version: version.keras, model_config: { config: { layers: [layer] } } };
-    assert.throws(() => refuseIgnoredSettings(topology), expected);
+    assert.throws(() => refuseAll(ignoredSettings(topology)), expected);
   }
   const own = { class_name: 'Resizing', config: { name: 'one', crop_to_aspect_ratio: true } };
-  refuseIgnoredSettings({ keras_version: version.own, config: { layers: [own] } });
+  refuseAll(ignoredSettings({ keras_version: version.own, config: { layers: [own] } }));
 });

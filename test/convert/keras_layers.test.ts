@@ -4,8 +4,9 @@ import { describe, test } from 'node:test';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
-import { refuseIgnoredSettings } from '../../convert/ignored_settings.ts';
+import { ignoredSettings } from '../../convert/ignored_settings.ts';
 import { inKnownLayers } from '../../convert/keras_layers.ts';
+import { refuseAll } from '../../convert/refuse.ts';
 import { assertComputes } from './support/computes.ts';
 import { randomArray, seeded } from './support/numbers.ts';
 
@@ -63,7 +64,7 @@ function saved(...layers: readonly Saved[]): { artifacts: tf.io.ModelArtifacts; 
 
 async function read(artifacts: tf.io.ModelArtifacts) {
   const known = inKnownLayers(artifacts);
-  refuseIgnoredSettings(known.modelTopology);
+  refuseAll(ignoredSettings(known.modelTopology));
   return loadLayersModel({ load: async () => known });
 }
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { layers, loadLayersModel, sequential } from '@tensorflow/tfjs-layers';
-import { withoutOrthogonal } from '../../convert/initial_values.ts';
+import { withoutSuperfluous } from '../../convert/superfluous_settings.ts';
 import { seedWeights } from './support/models.ts';
 
 tf.env().set('PROD', true);
@@ -26,7 +26,9 @@ test('cells in a list, of orthogonal first values, are read with their weights',
   const modelTopology = JSON.parse(JSON.stringify(saved!.modelTopology), (key, value) =>
     key === 'recurrent_initializer' ? orthogonal : value,
   );
-  const read = await loadLayersModel({ load: async () => withoutOrthogonal({ ...saved!, modelTopology }) });
+  const read = await loadLayersModel({
+    load: async () => withoutSuperfluous({ ...saved!, modelTopology }),
+  });
   const x = tf.randomUniform([2, 5, 3], -1, 1, 'float32', 1);
   const [got, wanted] = [read, model].map((one) => [...(one.predict(x) as tf.Tensor).dataSync()]);
   assert.deepEqual(got, wanted);
