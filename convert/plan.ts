@@ -1,6 +1,5 @@
 import { Graph } from './graph.ts';
 import { fuseRectifiers } from './kernels/blocked.ts';
-import { UnsupportedKernelError } from './kernels/handler.ts';
 import { sameShape, uniformValue } from './shapes.ts';
 import type { Entry, RecordedKernel } from './storage.ts';
 import { plain, type Value, view } from './values.ts';
@@ -96,13 +95,7 @@ export function emitJob(
       ({ name, entry, shape }) => [name, view(g, values.get(entry)!, shape)] as const,
     );
     const outputs = record.outputs.map((output) => values.get(output)!);
-    try {
-      record.handler.emit(g, Object.fromEntries(inputs), record.attrs, outputs);
-    } catch (error) {
-      if (error instanceof UnsupportedKernelError && record.place && !error.placed)
-        throw error.at(record.place);
-      throw error;
-    }
+    record.handler.emit(g, Object.fromEntries(inputs), record.attrs, outputs);
   }
   return job.roots.map((root) => values.get(root)!);
 }

@@ -65,7 +65,7 @@ export function registerKernels(
         const place = recorder.place?.();
         if (!handler) throw new UnsupportedKernelError(kernelName, whyUnsupported(kernelName), place);
         try {
-          return record(recorder, handler, call, place);
+          return record(recorder, handler, call);
         } catch (error) {
           if (error instanceof UnsupportedKernelError && place) throw error.at(place);
           throw error;
@@ -84,12 +84,7 @@ interface KernelCall {
   attrs: KernelAttrs;
 }
 
-function record(
-  { storage, recorded }: Recorder,
-  handler: Handler,
-  call: KernelCall,
-  place: string | undefined,
-): KernelResult {
+function record({ storage, recorded }: Recorder, handler: Handler, call: KernelCall): KernelResult {
   const inputs = present(call.inputs).map(([name, tensor]) => ({
     name,
     entry: storage.entryOf(tensor),
@@ -100,11 +95,7 @@ function record(
   );
   const outputs: Entry[] = [];
   const { kernelName: kernel, attrs } = call;
-  const sequence = storage.nextSequence();
-  const made: RecordedKernel = {
-    ...{ sequence, kernel, handler, attrs, inputs, outputs },
-    ...(place !== undefined && { place }),
-  };
+  const made: RecordedKernel = { sequence: storage.nextSequence(), kernel, handler, attrs, inputs, outputs };
   const infos = handler.outputs(specs, attrs).map(({ shape, dtype }) => {
     const sequence = storage.nextSequence();
     const entry: Entry = { shape, dtype, record: made, origin: 'recorded', references: 1, sequence };

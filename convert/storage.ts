@@ -19,8 +19,6 @@ export interface RecordedKernel {
   /** A tensor may be used under another shape than it was made with; `shape` is the one used here. */
   readonly inputs: ReadonlyArray<{ readonly name: string; readonly entry: Entry; readonly shape: Shape }>;
   readonly outputs: Entry[];
-  /** Where in the model it was called. */
-  readonly place?: string;
 }
 
 /** One tensor's data: on the host, computed by onnxruntime, or still only recorded. */

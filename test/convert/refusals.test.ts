@@ -302,7 +302,7 @@ describe('a graph model', () => {
       /operation (RFFT|Where), cannot be converted: .*\n {2}node \w+, operation (RFFT|Where), may be no better: /,
     ],
     [
-      'a kernel that is refused while the file is written',
+      'a use of a kernel without a translation',
       {
         nodes: [
           placeholder('x', [-1, 4, 2, 2]),
@@ -338,16 +338,4 @@ test('shapes that TensorFlow.js checks only while it computes are refused while 
     ],
   ] as ReadonlyArray<[(x: tf.Tensor) => tf.Tensor, RegExp]>)
     assert.throws(() => trace((x) => ({ y: fn(x) }), [{ name: 'x', shape: [null, 3] }]), expected);
-});
-
-test('a kernel that is refused only while the file is written is told with its place', () => {
-  let current = 'layer before';
-  const pooled = (x: tf.Tensor) => {
-    current = 'layer pool';
-    const y = tf.maxPool(x as tf.Tensor4D, 1, 1, 2);
-    current = 'layer behind';
-    return { y: tf.neg(y) };
-  };
-  const specs = [{ name: 'x', shape: [null, 4, 4, 3] }];
-  assert.throws(() => trace(pooled, specs, { place: () => current }), /kernel MaxPool \(layer pool\)/);
 });
