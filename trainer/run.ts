@@ -122,11 +122,13 @@ async function runFrom(before: RunRecord | null, options: RunOptions, console: C
   console.say(describeBackend(backend));
   const record = { format: FORMAT, recipe, seed, backend: { got, library, device }, quantize } as const;
   if (before !== null) await requireSameGround(before, record, options.out, split.digest);
-  await writeJson(files.record, record);
-  await writeJson(files.split, sides);
   const trained = await train(
     {
-      ...{ recipe, seed, split, labelled, threads, examples: examples?.images ?? [] },
+      begin: async () => {
+        await writeJson(files.record, record);
+        await writeJson(files.split, sides);
+      },
+      ...{ recipe, seed, split, labelled, threads, quantize, examples: examples?.images ?? [] },
       modelFolder: files.model,
       checkpointFile: files.checkpoint,
       fingerprint: fingerprintOf(record, sides),

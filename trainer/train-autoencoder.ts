@@ -11,6 +11,7 @@ import { checkExport, exportGraph } from './export.ts';
 import { fit } from './fit.ts';
 import { buildAutoencoder } from './models/build.ts';
 import { summarize } from './models/summary.ts';
+import { requireQuantizableGraph } from './quantize/quantize.ts';
 import type { Trained, TrainOptions } from './train.ts';
 import { watchTraining } from './watch-training.ts';
 
@@ -36,6 +37,8 @@ export async function trainAutoencoder(options: TrainOptions, console: Console):
   });
   const layers = summarize(autoencoder.model);
   announce.tellArchitecture(console, layers);
+  if (options.quantize) requireQuantizableGraph(exportGraph(autoencoder, recipe, { taps }));
+  await options.begin();
 
   const watch = watchTraining(console, recipe.epochs, split.train.length);
   const fitted = await fit(autoencoder, {

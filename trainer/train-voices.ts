@@ -30,6 +30,7 @@ export async function trainVoices(options: TrainOptions, console: Console): Prom
   const { seed, split, threads, stop } = options;
   const recipe = options.recipe as Recipe & { readonly model: VoicesModel };
   const images = split.train;
+  await options.begin();
   const network = await openThrough(recipe, options, console);
   const looking = timedBar(console, 'looking at images', images.length);
   const run = { threads, signal: stop, onImage: looking.onImage };

@@ -18,12 +18,16 @@ export interface TrainOptions {
   readonly labelled: { readonly good: readonly Picture[]; readonly poor: readonly Picture[] } | null;
   /** Poor images that weigh the voices; empty: all speak alike. */
   readonly examples: readonly Picture[];
+  /** Writes down what is trained, for a run to resume; called when nothing of it is refused any more, before it begins. */
+  readonly begin: () => Promise<void>;
   /** Folder of the trained TensorFlow.js model. */
   readonly modelFolder: string;
   readonly checkpointFile: string;
   readonly fingerprint: string;
   readonly surroundings: InstallSurroundings;
   readonly threads: number;
+  /** Its convolutions are to be computed in integers: refused before training where it has none. */
+  readonly quantize: boolean;
   readonly stop: AbortSignal;
 }
 

@@ -31,6 +31,14 @@ export async function quantize(
   return searchLayers(layers.map(nameOf), (names) => writeQdq(model, names, ranges), search);
 }
 
+/**
+ * Whether there is anything to quantise, which the weights themselves do not matter for: a model can be asked before it is trained.
+ * @throws QuantizationError when there is nothing.
+ */
+export function requireQuantizableLayers(model: Uint8Array): void {
+  requireLayers(openNetwork(model));
+}
+
 function requireLayers(network: Network): Layer[] {
   const layers = findLayers(network);
   if (layers.length > 0) return layers;

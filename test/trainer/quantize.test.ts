@@ -13,10 +13,11 @@ import { LIMITS, type LoadedImage } from '../../trainer/data/load.ts';
 import type { LabelledSample } from '../../trainer/data/sample.ts';
 import type { Metrics } from '../../trainer/metrics.ts';
 import { judgeQuantized, type Pair } from '../../trainer/quantize/gate.ts';
-import { quantizeCalibrated, requireQuantizable } from '../../trainer/quantize/quantize.ts';
+import { quantizeCalibrated, requireAccepted, requireQuantizable } from '../../trainer/quantize/quantize.ts';
 import { tellQuantization } from '../../trainer/quantize/tell.ts';
 import { randomFor } from '../../trainer/random.ts';
 import { loadRecipe } from '../../trainer/recipe.ts';
+import { quantizationSection } from '../../trainer/report/quantization.ts';
 import type { Graphs } from '../../trainer/train.ts';
 import { drawGood, drawPoor, run, SMALL, temporary } from './launcher.ts';
 import { smallRecipe } from './small-recipe.ts';
@@ -78,36 +79,39 @@ describe('trainer fit --quantize', () => {
     );
   });
 
-  test('says that it was refused, keeps the bundle in float32 and ends with 1', async (t) => {
+  test('is refused before it trains where the model has no convolution, and leaves the folder free', async (t) => {
     const folder = await temporary(t);
     const out = path.join(folder, 'run');
     await drawGood(path.join(folder, 'good'), 40);
     const dense = SMALL.map((word) => (word === 'model.filters=4,8' ? 'model.units=[8]' : word));
     const fit = ['fit', path.join(folder, 'good'), '--out', out, ...dense, '--set', 'model.kind=dense'];
-    const ended = await run('trainer', [...fit, '--epochs=1', '--quantize']);
-    assert.equal(ended.code, 1, ended.stderr);
-    const why = 'the model has no convolution with constant weights, and only those are computed in integers';
-    assert.ok(
-      ended.stdout.includes(`quantisation REFUSED, the bundle stays in float32: ${why}\n`),
-      ended.stdout,
-    );
-    assert.ok(
-      ended.stderr.includes(
-        `error: --quantize was refused: ${why}. The bundle in ${out} is the one in float32, complete and tested: use it.\n`,
-      ),
-      ended.stderr,
-    );
-    assert.deepEqual((await readJson<Metrics>(out, 'metrics.json')).quantization, {
-      refused: why,
-      comparison: null,
-    });
+    const refused = await run('trainer', [...fit, '--epochs=1', '--quantize']);
+    assert.equal(refused.code, 1, refused.stdout);
     assert.match(
-      await readFile(path.join(out, 'report.html'), 'utf8'),
+      refused.stderr,
+      /^error: --quantize is for recipes that train convolutions on pixels: the model has no convolution with constant weights, .*Leave it out/,
+    );
+    assert.doesNotMatch(refused.stdout, /epoch 1/);
+    const without = await run('trainer', [...fit, '--epochs=1']);
+    assert.equal(without.code, 0, without.stderr);
+  });
+
+  test('that was refused is told in the report and by an error, and the bundle in float32 is whole', async () => {
+    const { quantization } = await quantizeBlind();
+    const why = quantization.refused!;
+    assert.throws(
+      () => requireAccepted(quantization, 'run'),
+      ({ message }: Error) =>
+        message ===
+        `--quantize was refused: ${why}. The bundle in run is the one in float32, complete and tested: use it, or train longer or on more images and try again.`,
+    );
+    const early = { refused: 'every layer is too sensitive', comparison: null };
+    assert.throws(() => requireAccepted(early, 'run'), /complete and tested: use it\.$/);
+    requireAccepted({ refused: null, comparison: quantization.comparison! }, 'run');
+    assert.match(
+      `${quantizationSection({ quantization } as Metrics)?.html}`,
       /<b>Refused\.<\/b> The bundle stays in float32/,
     );
-    const inspected = await run('agent', ['inspect', path.join(out, 'bundle.onnx')]);
-    assert.equal(inspected.code, 0, inspected.stderr);
-    assert.doesNotMatch(inspected.stdout, /^quantised/m);
   });
 
   test('is no use to a recipe of voices or of recurrent cells, and says so before it trains', async () => {

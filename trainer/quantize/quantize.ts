@@ -1,6 +1,7 @@
 /** `trainer fit --quantize`: the trained bundle once more in 8-bit integers, and whether that one ships. */
 import type { Manifest } from '../../config/bundle.ts';
 import type { Recipe } from '../../config/recipe.ts';
+import { requireQuantizableLayers } from '../../convert/quantize/quantize.ts';
 import { QuantizationError } from '../../convert/quantize/search.ts';
 import type { Calibrated } from '../calibrate.ts';
 import { measureInTurns } from '../compute.ts';
@@ -14,12 +15,24 @@ import { quantizeGraph } from './graph.ts';
 import { type JudgeOptions, judgeBoth } from './judge-both.ts';
 import type { Quantization } from './types.ts';
 
-/** To be asked before training begins. @throws TrainerError for a recipe whose graph has nothing to gain. */
+/** To be asked before images are read. @throws TrainerError for a recipe whose graph has nothing to gain. */
 export function requireQuantizable({ model, name }: Recipe): void {
   const why = NOTHING_TO_GAIN[model.kind];
-  if (why === undefined) return;
-  throw new TrainerError(
-    `--quantize is for recipes that train convolutions on pixels: the graph of ${name} ${why}. Leave it out, or choose such a recipe (trainer recipes), such as fundus.`,
+  if (why !== undefined) throw nothingToGain(`the graph of ${name} ${why}`);
+}
+
+/** To be asked before training begins, of the graph with the weights that it begins with. @throws TrainerError as above. */
+export function requireQuantizableGraph(graph: Uint8Array): void {
+  try {
+    requireQuantizableLayers(graph);
+  } catch (cause) {
+    throw cause instanceof QuantizationError ? nothingToGain(cause.message) : cause;
+  }
+}
+
+function nothingToGain(why: string): TrainerError {
+  return new TrainerError(
+    `--quantize is for recipes that train convolutions on pixels: ${why}. Leave it out, or choose such a recipe (trainer recipes), such as fundus.`,
   );
 }
 
