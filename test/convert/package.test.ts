@@ -60,9 +60,13 @@ test('it holds what runs, its types and its papers, and nothing else', () => {
     assert.ok(files.includes(file), `${file} is missing`);
   const papers = ['package.json', 'README.md', 'LICENSE', 'docs/converter.md', 'bin/convert'];
   const others = files.filter((file) => !papers.includes(file));
-  for (const file of others) assert.match(file, /^dist\/(convert|config)\/(kernels\/)?\w+\.(js|d\.ts)$/);
+  for (const file of others)
+    assert.match(file, /^dist\/(convert|config)\/((kernels|quantize)\/)?\w+\.(js|d\.ts)$/);
   const config = others.filter((file) => file.startsWith('dist/config/'));
-  assert.deepEqual(config.sort(), ['dist/config/folder.d.ts', 'dist/config/folder.js']);
+  assert.deepEqual(
+    config.sort(),
+    ['folder', 'nearest'].flatMap((name) => [`dist/config/${name}.d.ts`, `dist/config/${name}.js`]),
+  );
 });
 
 test('it depends on exactly what it imports', async () => {
@@ -87,24 +91,41 @@ test('its command writes the bytes that the repository writes', async () => {
   assert.deepEqual(one, other);
 });
 
-test('the example of its README runs', async () => {
+test('the examples of its README run', async () => {
   const readme = await readFile(join(installed, 'README.md'), 'utf8');
-  const example = /```js\n(.*?)```/s.exec(readme)![1]!;
-  await writeFile(join(user, 'example.mjs'), example);
-  await run('node', ['example.mjs'], { cwd: user });
-  for (const name of ['model.onnx', 'score.onnx'])
-    assert.ok((await readFile(join(user, name))).length > 100, name);
+  const examples = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, example]) => example!);
+  assert.equal(examples.length, 4);
+  const results = await Promise.all(
+    examples.map(async (example, i) => {
+      await writeFile(join(user, `example-${i}.mjs`), example);
+      return run('node', [`example-${i}.mjs`], { cwd: user });
+    }),
+  );
+  for (const name of ['model', 'score', 'features', 'merged', 'integers'])
+    assert.ok((await readFile(join(user, `${name}.onnx`))).length > 100, name);
+  const losses = /\[([^\]]*)\]/.exec(results[1]!.stdout)![1]!.split(',').map(Number);
+  assert.ok(losses.length === 3 && losses[2]! < losses[0]!, results[1]!.stdout);
+  const [, float, integers] = /\] (\d+) (\d+)/.exec(results[3]!.stdout)!;
+  assert.notEqual(float, integers);
 });
 
 test('its types know what is right and what is not', async () => {
   await writeFile(
     join(user, 'typed.mts'),
-    `import { type Comparison, convertModel, type InputSpec, trace } from '@plumbline/convert';
+    `import { type Comparison, convertModel, embedOnnx, type Feeds, type InputSpec, type OnnxBackend } from '@plumbline/convert';
+import { quantize, type Quantized, registerOnnxBackend, trace } from '@plumbline/convert';
 import { type Tensor, square } from '@tensorflow/tfjs-core';
 const { check } = await convertModel('model', { opset: 17, check: { batches: [1] } });
 export const found: Comparison | undefined = check;
 const inputs: InputSpec[] = [{ name: 'x', shape: [null, 4] }];
 export const bytes: Uint8Array = trace((x: Tensor) => ({ y: square(x) }), inputs);
+export const backend: () => OnnxBackend = registerOnnxBackend({ threads: 2 });
+export const taps: readonly string[] = embedOnnx(bytes).taps;
+const feeds: Feeds[] = [];
+const integers: Quantized = await quantize(bytes, { feeds, extremes: [], error: async () => 0, tolerance: 0 });
+export const layers: readonly string[] = integers.layers;
+// @ts-expect-error a tolerance without a way to measure
+await quantize(bytes, { feeds, extremes: [], tolerance: 0 });
 // @ts-expect-error there is no such option
 await convertModel('model', { opsett: 17 });
 // @ts-expect-error a number is no shape
