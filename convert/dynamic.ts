@@ -73,7 +73,7 @@ function joinConstant(
   if (x.type !== y.type || x.data.length !== y.data.length) throw differs(pair, `a constant of ${node.type}`);
   if (x.type !== 'int64' || x.weight) {
     if (!sameShape(x.dims, y.dims) || !sameData(x.data, y.data))
-      throw differs(pair, `a constant of ${node.type}, or random numbers are drawn in it`);
+      throw differs(pair, `a constant of ${node.type}`);
     return name;
   }
   const parts = Array.from(x.data, (v, i) =>
@@ -125,6 +125,6 @@ function differs({ batches: [m, n] }: Pair, what: string): Error {
     );
   return new Error(
     `the function does not do the same for every batch size: ${what} changes with it in a way that a graph ` +
-      'cannot express. Use tensor operations that work on any batch, or give a fixed batch size',
+      'cannot express. Use tensor operations that work on any batch and draw no random numbers, or give a fixed batch size',
   );
 }

@@ -56,13 +56,22 @@ export function openRecording(
     placeholder(
       storage,
       name,
-      shape.map((d) => d ?? batch),
+      shape.map((d) => (d === null ? batch : d)),
       dtype === 'uint8' ? 'float32' : dtype,
     ),
   );
   return {
     placeholders,
     finish: (results) => {
+      if (results instanceof Promise)
+        throw new Error('the traced function is async; use traceAsync, or return { name: tensor } at once');
+      if (
+        typeof results !== 'object' ||
+        results === null ||
+        Array.isArray(results) ||
+        results instanceof Tensor
+      )
+        throw new Error('the traced function must return tensors by name: { name: tensor }');
       const outputs = Object.entries(results).map(([name, tensor]) => {
         if (!(tensor instanceof Tensor))
           throw new Error(`the traced function's output ${name} is not a tensor`);
@@ -125,6 +134,11 @@ export class TraceStorage extends TensorStorage {
     if (this.data.has(tensor.dataId)) return this.data.get(tensor.dataId);
     const known = this.#copies.get(tensor.dataId);
     if (known) return known;
+    if (!engine().state.tensorInfo.has(tensor.dataId))
+      throw new Error(
+        `a tensor of shape [${tensor.shape}] that ${this.place() ?? 'the traced function'} uses was disposed of; keep it ` +
+          '(tf.keep, or outside of tf.tidy) until the function was traced',
+      );
     const values = engine().readSync(tensor.dataId);
     const copy = this.hostEntry(values, tensor.shape as Shape, tensor.dtype, 'derived');
     this.#copies.set(tensor.dataId, copy);

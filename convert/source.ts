@@ -14,6 +14,10 @@ import { requireWhole } from './weights.ts';
 
 export const TOPOLOGY = 'model.json';
 
+/** What to do with what TensorFlow and Keras write themselves. */
+const OTHER_FORMATS =
+  'Models of Keras (.keras, .h5) and SavedModels become such a model by tensorflowjs_converter, of the Python package tensorflowjs';
+
 /** The two forms in which TensorFlow.js saves models. */
 export type ModelFormat = 'layers-model' | 'graph-model';
 
@@ -75,7 +79,7 @@ export async function findModel(path: string): Promise<string> {
   for (const candidate of [join(path, TOPOLOGY), join(path, 'model', TOPOLOGY)])
     if ((await kind(candidate)) === 'file') return candidate;
   throw new Error(
-    `neither ${TOPOLOGY} nor model/${TOPOLOGY} is in ${path}; give the folder that model.save() wrote`,
+    `neither ${TOPOLOGY} nor model/${TOPOLOGY} is in ${path}; give the folder that model.save() wrote. ${OTHER_FORMATS}`,
   );
 }
 
@@ -125,7 +129,9 @@ async function zipSource(path: string): Promise<Source> {
   const found = Object.keys(entries).filter((name) => posix.basename(name) === TOPOLOGY);
   const [inner, ...others] = found;
   if (inner === undefined || others.length > 0)
-    throw new Error(`${path} holds ${found.join(', ') || `no ${TOPOLOGY}`}; put exactly one model into it`);
+    throw new Error(
+      `${path} holds ${found.join(', ') || `no ${TOPOLOGY}`}; put exactly one model into it. ${OTHER_FORMATS}`,
+    );
   const file = `${path}/${inner}`;
   return {
     file,
@@ -145,13 +151,16 @@ function parseModel(file: string, text: string): { json: io.ModelJSON; format: M
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new Error(`${file} is not JSON; it must be the model.json of a saved TensorFlow.js model`, {
-      cause,
-    });
+    throw new Error(
+      `${file} is not JSON; it must be the model.json of a saved TensorFlow.js model. ${OTHER_FORMATS}`,
+      {
+        cause,
+      },
+    );
   }
   if (!json?.modelTopology || !Array.isArray(json.weightsManifest))
     throw new Error(
-      `${file} has no modelTopology and weightsManifest; it is not a saved TensorFlow.js model`,
+      `${file} has no modelTopology and weightsManifest; it is not a saved TensorFlow.js model. ${OTHER_FORMATS}`,
     );
   // Old files do not say what they are: a graph has nodes.
   const graph = json.format === 'graph-model' || Array.isArray(json.modelTopology.node);

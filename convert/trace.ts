@@ -19,6 +19,8 @@ export interface InputSpec {
   dtype?: 'float32' | 'int32' | 'bool' | 'uint8';
 }
 
+const INPUT_TYPES: readonly string[] = ['float32', 'int32', 'bool', 'uint8'];
+
 /** Element type of an output in the file; `uint8` rounds (half to even) and clips to 0..255. */
 export type OutputType = 'uint8' | 'float32' | 'int32' | 'bool';
 
@@ -92,6 +94,14 @@ export function traceShapes(fn: TracedFunction, inputs: readonly InputSpec[]): R
 function batchesOf(inputs: readonly InputSpec[]): readonly [number, number] {
   if (inputs.length === 0) throw new Error('trace needs at least one input');
   if (inputs.some(({ name }) => !name)) throw new Error('every input needs a name');
+  for (const { name, shape, dtype = 'float32' } of inputs) {
+    if (!INPUT_TYPES.includes(dtype))
+      throw new Error(`input ${name} is of type ${dtype}; it must be one of ${INPUT_TYPES.join(', ')}`);
+    if (!shape.every((d) => d === null || (Number.isInteger(d) && d >= 0)))
+      throw new Error(
+        `input ${name} has shape [${shape.map(String)}]; every size must be a whole number, or null for the batch`,
+      );
+  }
   return inputs.some((i) => i.shape.includes(null)) ? BATCHES : [1, 1];
 }
 

@@ -306,6 +306,30 @@ describe('what cannot become a graph is refused', () => {
     refuses((x) => tf.add(x, tf.tensor4d(counted(x.shape[0]!), [x.shape[0]!, 1, 1, 1])), /every batch size/);
   });
 
+  test('results without names, promises and tensors that were disposed of', () => {
+    const results = (value: unknown) => () => trace(() => value as never, [images]);
+    for (const value of [tf.ones([2]), [tf.ones([2])], undefined, null])
+      assert.throws(results(value), /must return tensors by name: \{ name: tensor \}/);
+    assert.throws(results(Promise.resolve({})), /is async; use traceAsync/);
+    const gone = tf.ones([3]);
+    gone.dispose();
+    assert.throws(
+      () => trace((x) => ({ y: tf.mul(x, gone) }), [images]),
+      /shape \[3\] .* was disposed of; keep it/,
+    );
+  });
+
+  test('inputs of sizes and types that no file holds, and the next trace goes on', () => {
+    for (const [spec, expected] of [
+      [{ shape: [-1, 3] }, /input x has shape \[-1,3\]; every size must be a whole number, or null/],
+      [{ shape: [undefined, 3] }, /input x has shape \[undefined,3\]/],
+      [{ shape: [null, 1.5] }, /input x has shape \[null,1\.5\]/],
+      [{ shape: [null], dtype: 'float16' }, /input x is of type float16; it must be one of float32, int32/],
+    ] as const)
+      assert.throws(() => trace((x) => ({ y: tf.neg(x) }), [{ name: 'x', ...spec } as never]), expected);
+    assert.ok(trace((x) => ({ y: tf.neg(x) }), [images]).length > 0);
+  });
+
   test('names used twice, no inputs, no outputs, trace inside trace', () => {
     assert.throws(() => trace((x) => ({ image: tf.relu(x!) }), [images]), /different names/);
     assert.throws(() => trace(() => ({}), [images]), /no outputs/);
