@@ -67,7 +67,7 @@ function reasonOf({ op }: GraphNode): string | undefined {
 
 function problemOf({ op, category, rawAttrs }: GraphNode): string | undefined {
   if (category === undefined) {
-    const near = nearest(op, converterOperations(), 1 / 3);
+    const near = nearest(op, converterOperations(), 1 / 4);
     return (
       `is unknown to TensorFlow.js${near === undefined ? '' : ` (nearest by name: ${near})`}. In a program of yours, give it ` +
       `an executor (registerOp('${op}', ...) of @tensorflow/tfjs-converter) before convertModel(), or express it with other operations`

@@ -45,42 +45,47 @@ const INSTEAD: ReadonlyArray<{ readonly layers: readonly string[]; readonly inst
   },
 ];
 
-/** One sentence for each, in the order of the topology. */
-export function unknownClasses(topology: unknown): string[] {
+export interface Unknown {
+  /** One sentence for each, in the order of the topology. */
+  readonly problems: readonly string[];
+  /** What helps against all; none where there are no problems. */
+  readonly instead?: string;
+}
+
+export function unknownClasses(topology: unknown): Unknown {
   const root = fieldsOf(topology as Json);
-  const model = fieldsOf(root.model_config ?? root);
+  const problems = unknownIn(fieldsOf(root.model_config ?? root));
+  if (problems.length === 0) return { problems };
   const elsewhere = isOfKeras(root)
     ? 'save the model from Keras as a graph model (tensorflowjs_converter --output_format=tfjs_graph_model)'
     : 'write the step with layers of TensorFlow.js';
-  return unknownIn(model, elsewhere);
+  return {
+    problems,
+    instead:
+      'A class of your own: write it for TensorFlow.js, then tf.serialization.registerClass(...) and convertModel() in a ' +
+      `program of yours. Else ${elsewhere}`,
+  };
 }
 
-function unknownIn(layer: Fields, elsewhere: string): string[] {
+function unknownIn(layer: Fields): string[] {
   const [className, config] = [String(layer.class_name), fieldsOf(layer.config)];
   const where = `layer ${config.name ?? layer.name}`;
-  if (!isLayerClass(className)) return [unknownLayer(where, className, elsewhere)];
+  if (!isLayerClass(className)) return [unknownLayer(where, className)];
   if (!OWN.has(className)) return [];
   const inner = [config.layer, config.backward_layer, config.cell, config.cells, config.layers].flatMap(
     (part) => (isFields(part) ? [part] : listOf(part).map(fieldsOf)),
   );
-  return [
-    ...unknownParts(where, className, config, elsewhere),
-    ...inner.flatMap((part) => unknownIn(part, elsewhere)),
-  ];
+  return [...unknownParts(where, className, config), ...inner.flatMap(unknownIn)];
 }
 
-function unknownLayer(where: string, className: string, elsewhere: string): string {
+function unknownLayer(where: string, className: string): string {
   const known = Object.keys(classNameMap).filter(isLayerClass);
   const instead = INSTEAD.find(({ layers }) => layers.includes(className))?.instead;
-  return (
-    `${where} is of class ${className}, which TensorFlow.js does not have and nobody has registered${spelt(className, known)}. ` +
-    (instead ??
-      `A class of your own: write it for TensorFlow.js, tf.serialization.registerClass(${className}), then convertModel(), in a ` +
-        `program of yours. Else ${elsewhere}`)
-  );
+  const problem = `${where} is of class ${className}, which TensorFlow.js does not have and nobody has registered${spelt(className, known)}`;
+  return instead === undefined ? problem : `${problem}. ${instead}`;
 }
 
-function unknownParts(where: string, className: string, config: Fields, elsewhere: string): string[] {
+function unknownParts(where: string, className: string, config: Fields): string[] {
   return Object.entries(config).flatMap(([setting, value]) => {
     const part = PARTS.find((one) => one.setting.test(setting));
     const given = isFields(value) ? value.class_name : value;
@@ -90,14 +95,13 @@ function unknownParts(where: string, className: string, config: Fields, elsewher
     const known = part.what === 'activation' ? activations() : Object.values(part.short);
     return [
       `${where} (${className}) has the ${part.what} ${given}, which TensorFlow.js does not have and nobody has ` +
-        `registered${spelt(given, known)}; known are ${known.join(', ')}. Take one of them, register yours ` +
-        `(tf.serialization.registerClass), or ${elsewhere}`,
+        `registered${spelt(given, known)}; known are ${known.join(', ')}`,
     ];
   });
 }
 
 function spelt(word: string, known: readonly string[]): string {
-  const near = nearest(word, known, 1 / 3);
+  const near = nearest(word, known, 1 / 4);
   return near === undefined ? '' : ` (nearest by name: ${near})`;
 }
 

@@ -66,7 +66,8 @@ function readable(artifacts: io.ModelArtifacts, purpose: Purpose): io.ModelArtif
   const refuse = (problem: string) => problems.push(problem);
   const saved = purpose === 'inference' ? withoutTraining(artifacts) : artifacts;
   const known = inKnownLayers(asKeras2(withoutSuperfluous(saved), refuse), refuse);
-  refuseAll([...problems, ...unknownClasses(known.modelTopology), ...ignoredSettings(known.modelTopology)]);
+  const unknown = unknownClasses(known.modelTopology);
+  refuseAll([...problems, ...unknown.problems, ...ignoredSettings(known.modelTopology)], unknown.instead);
   return inKerasForms(known);
 }
 
