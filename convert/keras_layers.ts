@@ -94,18 +94,9 @@ export const REWRITES: Readonly<Record<string, Rewrite>> = {
   RandomZoom: nothing,
   RandomContrast: nothing,
   RandomBrightness: nothing,
-  /** The first input, and `scale` times the second. */
-  CustomScaleLayer: (layer, { name, scale = 1 }) => {
-    const uses = listOf(layer.inbound_nodes).map(listOf);
-    const scaling = rescaling(
-      layer,
-      `${name}/scaled`,
-      { scale },
-      uses.map(([, second]) => [second!]),
-    );
-    const inbound_nodes = uses.map(([first], use) => [first!, [`${name}/scaled`, use, 0, {}]]);
-    return { layers: [scaling, { ...as(layer, 'Add', {}), inbound_nodes }] };
-  },
+  CustomScaleLayer: (layer, { scale = 1 }) => scaledSum(layer, scale),
+  /** A class of this name that somebody has registered stays. */
+  Subtract: (layer) => (isLayerClass('Subtract') ? undefined : scaledSum(layer, -1)),
   TFOpLambda: (layer, { name, function: called }) => {
     const operation = OPERATIONS[String(called)];
     const uses = listOf(layer.inbound_nodes).map(listOf); // of one tensor, which Keras writes without its list
@@ -128,6 +119,20 @@ const OPERATIONS: Readonly<Record<string, { layer: string; number: (y: number) =
   'math.add': { layer: 'Add', number: (y) => ({ offset: y }) },
   'math.multiply': { layer: 'Multiply', number: (y) => ({ scale: y }) },
 };
+
+/** The first input, and `scale` times the second. */
+function scaledSum(layer: Fields, scale: Json): Rewritten {
+  const { name } = fieldsOf(layer.config);
+  const uses = listOf(layer.inbound_nodes).map(listOf);
+  const scaling = rescaling(
+    layer,
+    `${name}/scaled`,
+    { scale },
+    uses.map(([, second]) => [second!]),
+  );
+  const inbound_nodes = uses.map(([first], use) => [first!, [`${name}/scaled`, use, 0, {}]]);
+  return { layers: [scaling, { ...as(layer, 'Add', {}), inbound_nodes }] };
+}
 
 /** What does nothing in inference; a class of this name that somebody has registered stays. */
 function nothing(layer: Fields): Rewritten | undefined {

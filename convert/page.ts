@@ -43,19 +43,25 @@ model.json, folder or zip -> layers model or graph model
 const FORMS = `A model is converted as it is in inference: dropout and noise do nothing, \`RandomWidth\` passes images on, a stateful
 recurrent layer begins each call with zeros, \`CategoryEncoding\` leaves numbers that are out of range uncounted. Classes
 of your own convert once they are registered. Models saved by Keras 3 are read too, though TensorFlow.js itself refuses them.
-Settings that TensorFlow.js is known to pass over, and the hard sigmoid of Keras 3, are refused by the name of the layer.
+First values, regularizers, constraints, loss and optimizer are passed over, whoever wrote them. Classes and activations that nobody
+has registered, settings that TensorFlow.js is known to pass over, and the hard sigmoid of Keras 3, are refused by the name of
+the layer, all of a model's at once; whatever else fails names the layer that was being made or computed.
 
 Where TensorFlow.js 4.22 does something else than Keras, or fails, a file does what Keras does (and \`--check\` compares with that):
 a mask or a first state is not handed on to layers that were given none, volumes are normalized, a 3-D convolution whose stride
-is longer than its window begins at the first voxel, and layers may follow \`Resizing\`. Of a model that Keras saved, and not
+is longer than its window begins at the first voxel, \`Softmax\` takes any axis, and layers may follow \`Resizing\`. Of a model that Keras saved, and not
 TensorFlow.js, also: \`DepthwiseConv2D\` is dilated, \`GlobalAveragePooling1D\` leaves masked steps out, a recurrent layer with
-\`zero_output_for_mask\` gives zeros for them, \`Resizing\` and bilinear \`UpSampling2D\` take the centres of pixels, and \`CenterCrop\` takes pixels as they are.
-Refused are \`Resizing\` that keeps the aspect ratio, transposed convolutions with \`dilation_rate\` or \`output_padding\`, and
+\`zero_output_for_mask\`, or inside of \`Bidirectional\`, gives zeros for them, \`Bidirectional\` may have a \`backward_layer\`, \`Resizing\` and bilinear \`UpSampling2D\` take the centres of pixels, and \`CenterCrop\` takes pixels as they are.
+Refused are \`Resizing\` that keeps the aspect ratio, \`ELU\` with another \`alpha\` than 1, transposed convolutions with \`dilation_rate\` or \`output_padding\`, and
 \`GRU\` with \`reset_after=True\`, which is Keras' default: train it with \`reset_after=False\`, or save a graph model.`;
 
 const CONTROL = `A condition or loop that is known while recording is followed. Of an unknown one in the form of TensorFlow 2 both branches
 are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). An unknown one in the
-form of TensorFlow 1 (\`Switch\`, \`Merge\`) is refused.`;
+form of TensorFlow 1 (\`Switch\`, \`Merge\`) is refused.
+
+Operations that TensorFlow.js does not know are refused before anything is computed, each with its node, and with the names for
+\`--outputs\` up to which the graph converts; one that has an executor (\`registerOp\` of \`@tensorflow/tfjs-converter\`) converts.
+Batch normalization in training (\`is_training\`) and inputs of strings are refused likewise.`;
 
 const TRAINING = `\`convert/backend.ts\` is a backend of TensorFlow.js that records the same kernels while \`model.fit\` runs, compiles
 the graph of a step once and lets onnxruntime compute it. A kernel without a translation is an error with its name.

@@ -183,6 +183,36 @@ const CASES: Readonly<Record<string, [layers: readonly Saved[], Definition]>> = 
     ],
     (x) => tf.add(x, tf.mul(tf.tanh(x), 0.2)),
   ],
+  'a difference': [
+    [
+      { class_name: 'Activation', config: { activation: 'tanh' } },
+      {
+        class_name: 'Subtract',
+        config: {},
+        from: [
+          ['image', 0, 0, {}],
+          ['layer_0', 0, 0, {}],
+        ],
+      },
+    ],
+    (x) => tf.sub(x, tf.tanh(x)),
+  ],
+  'layers that do nothing in inference': [
+    [
+      { class_name: 'Activation', config: { activation: 'tanh' } },
+      ...[
+        ...[
+          'SpatialDropout2D',
+          'ActivityRegularization',
+          'RandomFlip',
+          'RandomTranslation',
+          'RandomRotation',
+        ],
+        ...['RandomZoom', 'RandomContrast', 'RandomBrightness'],
+      ].map((class_name) => ({ class_name, config: { rate: 0.5, factor: 0.5, l2: 1 } })),
+    ],
+    (x) => tf.tanh(x),
+  ],
   'operations with a number': [
     [identity, lambda('__operators__.add', 3), lambda('math.multiply', 0.5, 'layer_1')],
     (x) => tf.mul(tf.add(x, 3), 0.5),
