@@ -12,11 +12,13 @@ export function withoutSuperfluous(artifacts: io.ModelArtifacts): io.ModelArtifa
   const { classNameMap } = serialization.SerializationMap.getMap();
   const stays = (name: Json | undefined) =>
     typeof name !== 'string' || (name !== 'Orthogonal' && Object.hasOwn(classNameMap, name));
-  return edited(artifacts, (key, value) => {
-    if (key === 'unroll') return false;
+  return edited(artifacts, (key, value, className) => {
+    if (key === 'unroll' && RECURRENT.includes(className)) return false;
     return key.endsWith('_initializer') && isFields(value) && !stays(value.class_name) ? ZEROS : value;
   });
 }
+
+const RECURRENT: readonly unknown[] = ['RNN', 'SimpleRNN', 'GRU', 'LSTM', 'ConvLSTM2D'];
 
 const ZEROS: Fields = { class_name: 'Zeros', config: {} };
 
@@ -25,12 +27,17 @@ export function withoutTraining({ trainingConfig: _, ...artifacts }: io.ModelArt
   return edited(artifacts, (key, value) => (/_(regularizer|constraint)$/.test(key) ? null : value));
 }
 
-/** Every setting of the topology, as `edit` makes it. */
-function edited(artifacts: io.ModelArtifacts, edit: (key: string, value: Json) => Json): io.ModelArtifacts {
-  const walk = (value: Json): Json => {
-    if (Array.isArray(value)) return value.map(walk);
+/** Every setting of the topology, as `edit` makes it; told is the class whose setting it is. */
+function edited(
+  artifacts: io.ModelArtifacts,
+  edit: (key: string, value: Json, className: Json | undefined) => Json,
+): io.ModelArtifacts {
+  const walk = (value: Json, className?: Json): Json => {
+    if (Array.isArray(value)) return value.map((entry) => walk(entry));
     if (!isFields(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, walk(edit(key, part))]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, part]) => [key, walk(edit(key, part, className), value.class_name)]),
+    );
   };
   return { ...artifacts, modelTopology: walk(artifacts.modelTopology as Json) as object };
 }
