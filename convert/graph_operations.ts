@@ -1,6 +1,7 @@
 /** Operations of graph models that tfjs-converter executes by reading values, done without. */
 import { deregisterOp, registerOp } from '@tensorflow/tfjs-converter';
 import { cast, clone, engine, reshape, type Tensor, util, where } from '@tensorflow/tfjs-core';
+import { nodePlace } from './graph_problems.ts';
 import { LOOP_KERNEL, type LoopBody, variableName } from './kernels/loop.ts';
 import { RANDOM } from './kernels/random.ts';
 import { collectJob } from './plan.ts';
@@ -12,6 +13,7 @@ import type { DataType } from './values.ts';
 interface ControlNode extends OperationNode {
   readonly node: {
     readonly name: string;
+    readonly op: string;
     readonly rawAttrs: Readonly<Record<string, { func?: { name: string } }>>;
   };
   readonly context: {
@@ -62,9 +64,9 @@ export function registerOperations(): () => void {
 }
 
 function refuseRandom(node: object): never {
-  const { name, op } = (node as { node: { name: string; op: string } }).node;
+  const { node: drawing } = node as ControlNode;
   throw new Error(
-    `node ${name}, operation ${op}, draws random numbers: no file computes the same then. Save the model for inference, ` +
+    `${nodePlace(drawing)}, draws random numbers: no file computes the same then. Save the model for inference, ` +
       'or make the numbers an input',
   );
 }
@@ -92,7 +94,7 @@ async function condition(control: ControlNode): Promise<Tensor[]> {
     const b = other[i]!;
     if (!util.arraysEqual(a.shape, b.shape))
       throw new Error(
-        `${control.node.name}: its branches give [${a.shape}] and [${b.shape}], and which one is taken depends on the ` +
+        `${nodePlace(control.node)}: its branches give [${a.shape}] and [${b.shape}], and which one is taken depends on the ` +
           'input. A file has one shape for each result; let both branches give the same',
       );
     return where(decided, a, b);
@@ -120,7 +122,7 @@ async function recordLoop(control: ControlNode, go: Tensor, first: Tensor[]): Pr
   next.forEach((t, i) => {
     if (!util.arraysEqual(t.shape, first[i]!.shape))
       throw new Error(
-        `${control.node.name}: variable ${i} of the loop has shape [${first[i]!.shape}] before a turn and ` +
+        `${nodePlace(control.node)}: variable ${i} of the loop has shape [${first[i]!.shape}] before a turn and ` +
           `[${t.shape}] behind it, and how many turns there are depends on the input. Keep the shape the same`,
       );
   });
@@ -140,7 +142,7 @@ async function recordLoop(control: ControlNode, go: Tensor, first: Tensor[]): Pr
 function functionOf(control: ControlNode, attribute: string): GraphFunction {
   const name = control.node.rawAttrs[attribute]?.func?.name ?? '';
   const found = control.context.functionMap[name];
-  if (!found) throw new Error(`${control.node.name}: the graph has no function ${name}`);
+  if (!found) throw new Error(`${nodePlace(control.node)}: the graph has no function ${name}`);
   return found;
 }
 
@@ -154,7 +156,7 @@ function requireNoLists({ node }: ControlNode, ...functions: GraphFunction[]): v
     for (const { op } of Object.values(graph.nodes))
       if (/^(TensorList|TensorArray|EmptyTensorList)/.test(op))
         throw new Error(
-          `${node.name}: whether its ${op} is reached depends on the input, which no graph made here can express. Give ` +
+          `${nodePlace(node)}: whether its ${op} is reached depends on the input, which no graph made here can express. Give ` +
             'the loop a fixed number of turns, or stack the tensors instead',
         );
 }

@@ -36,7 +36,7 @@ export function requireKnownOperations(graph: Graph, wanted: readonly string[]):
   );
 }
 
-export function nodePlace({ name, op }: GraphNode): string {
+export function nodePlace({ name, op }: Pick<GraphNode, 'name' | 'op'>): string {
   return `node ${name}, operation ${op}`;
 }
 

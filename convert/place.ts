@@ -3,7 +3,7 @@ import { UnsupportedKernelError } from './kernels/handler.ts';
 
 /** The part of a model that is being read or computed. */
 export interface Place {
-  /** `layer dense_1, class Dense` or `node mul, operation Mul`; what stands before the comma names it. */
+  /** `layer dense_1, class Dense` or `node mul, operation Mul`. */
   readonly name: string;
   /** The nearest thing that works. */
   readonly instead: string;
@@ -19,12 +19,11 @@ export function layerPlace(name: string, className: string): Place {
 /** An error with the place that it comes from. */
 class PlacedError extends Error {}
 
-/** The same error with its place; as it is where it has one, so that the innermost is told. */
+/** The same error with its place; as it is where it names one, so that the innermost is told. */
 export function placed(place: Place | undefined, cause: unknown): unknown {
   if (place === undefined || !(cause instanceof Error) || cause instanceof PlacedError) return cause;
   if (cause instanceof UnsupportedKernelError) return cause.placed ? cause : cause.at(place.name);
-  const [part] = place.name.split(',');
-  if (`${cause.message} `.match(/^\S+ \S+/)?.[0].replace(/[,:]$/, '') === part) return cause;
+  if (/^(layer|node|weight) /.test(cause.message)) return cause;
   return new PlacedError(`${place.name}: ${cause.message.replace(/\.?\s*$/, '')}. ${place.instead}`, {
     cause,
   });

@@ -217,7 +217,7 @@ describe('a loop', () => {
     ];
     await assert.rejects(
       checkGraph({ nodes, functions: [COUNTED[0]!, growing], constants: COUNTERS }, ['loop:1']),
-      /loop: variable 1 of the loop has shape \[2,3\] before a turn and \[4,3\] behind it/,
+      /^Error: node loop, operation While: variable 1 of the loop has shape \[2,3\] before a turn and \[4,3\] behind it/,
     );
   });
 
