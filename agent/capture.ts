@@ -13,7 +13,7 @@ export interface Capture {
   /** What stands at that name; only a file can be scored. */
   readonly kind: 'file' | 'not-a-file' | 'dangling-link' | 'unreadable' | 'too-deep';
   /**
-   * Inode of the file and when it was last changed in any way, name and permissions included (ctime); absent: not known.
+   * `<inode>/<ctime>`: of the file, and when it was last changed in any way, name and permissions included (ctime); absent: not known.
    * Does not tell versions apart, but with another one something else may stand there.
    */
   readonly stamp?: string;
@@ -39,6 +39,12 @@ export function sameVersion(a: Capture, b: Capture): boolean {
     a.modifiedNanoseconds === b.modifiedNanoseconds &&
     a.kind === b.kind
   );
+}
+
+/** Whether two captures are of the same file, whatever it held and is called; false where that is not known. */
+export function sameInode(a: Capture, b: Capture): boolean {
+  const [inode, other] = [a, b].map(({ stamp }) => stamp?.split('/')[0]);
+  return inode !== undefined && inode === other;
 }
 
 /** What SQLite holds as an integer: from 1677 to 2262. */

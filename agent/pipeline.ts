@@ -1,9 +1,9 @@
 /** From a settled capture to its record: score, look again, judge, commit. Nothing is published from here. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { REASONS, type UnscorableReason, type Verdict } from '../config/verdict.ts';
-import { type Capture, frameOf, sameVersion } from './capture.ts';
+import { type Capture, frameOf, sameInode, sameVersion } from './capture.ts';
 import { answered, type CommitOptions, type Commits, MOST_TOGETHER, openCommits } from './commit.ts';
-import type { LedgerRecords, Place } from './deliver/ledgerRecords.ts';
+import { type LedgerRecords, PASSING, type Place } from './deliver/ledgerRecords.ts';
 import type { FaultPoint } from './faultPoints.ts';
 import { pathTo } from './ingest/names.ts';
 import { withinFrames } from './inspect/frames.ts';
@@ -194,8 +194,8 @@ async function handle(
   // What vanished after it was read was read as it stood. What changed may have been read half old, half new.
   const changed = capture.kind === 'file' && now !== null && !sameVersion(now, capture);
   // A copy that sets an older time when it is done (`cp -p`): the same file, which now settles with its own time.
-  if (changed && now.size === capture.size && now.modifiedNanoseconds < capture.modifiedNanoseconds)
-    return options.onChanged(capture.name);
+  const older = changed && now.size === capture.size && now.modifiedNanoseconds < capture.modifiedNanoseconds;
+  if (older && sameInode(now, capture)) return options.onChanged(capture.name);
   if (changed) inspection = unscorable('changed-while-reading');
   options.faultPoint('inspected');
   const frames = inspection.frames ?? 1;
@@ -206,7 +206,7 @@ async function handle(
   const verdict = await options.commits.add({
     capture,
     contentSha256: inspection.sha256,
-    gone: inspection.outcome === 'unscorable' && inspection.reason === 'vanished',
+    passing: inspection.outcome === 'unscorable' && PASSING.includes(inspection.reason),
     frames: inspection.frames,
     makeVerdict: (place) => options.verdictOf(capture, inspection, place),
   });

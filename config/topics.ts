@@ -44,7 +44,7 @@ export const ALERTS = {
   'ledger-rebuilt':
     'The ledger was damaged, and a new one made of what could be read; or it lacks verdicts that were given, as after it was deleted or restored from an older copy.',
   'scorer-failing': 'The scoring process does not start; captures wait.',
-  'delivery-refused': 'The broker refuses verdicts; they are kept and sent again.',
+  'delivery-refused': 'The broker refuses verdicts or gaps; they are kept and sent again.',
 } as const;
 
 export type Alert = keyof typeof ALERTS;

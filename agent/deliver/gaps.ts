@@ -8,8 +8,14 @@ export interface GapsOptions {
   readonly ledger: LedgerGaps;
   readonly topic: string;
   readonly faultPoint: FaultPoint;
+  /** Called on changes: the broker refuses the topic, in words; null: it takes gaps again. */
+  readonly onRefused: (message: string | null) => void;
   readonly log: Logger;
 }
+
+/** Waits after a refusal, milliseconds: from FIRST doubling to LAST. */
+const FIRST = 1000;
+const LAST = 300_000;
 
 export interface Gaps {
   /** A gap was written down. */
@@ -18,10 +24,14 @@ export interface Gaps {
   attach(session: Session): void;
 }
 
-export function startGaps({ ledger, topic, faultPoint, log }: GapsOptions): Gaps {
+export function startGaps(options: GapsOptions): Gaps {
+  const { ledger, topic, faultPoint, onRefused, log } = options;
   let session: Session | null = null;
   /** Sent on this connection. */
   const sent = new Set<number>();
+  let retrying: NodeJS.Timeout | undefined;
+  /** After the next refusal, milliseconds; null: the last gap was taken. */
+  let pause: number | null = null;
 
   const wake = () => {
     if (session === null) return;
@@ -36,15 +46,31 @@ export function startGaps({ ledger, topic, faultPoint, log }: GapsOptions): Gaps
   function announce(on: Session, number: number, payload: string): void {
     sent.add(number);
     on.publish({ topic, payload, qos: 1, retain: false })
-      .then(() => ledger.announced(number))
+      .then(() => {
+        ledger.announced(number);
+        if (pause !== null) onRefused(null);
+        pause = null;
+      })
       .catch((error) => {
         if (on !== session) return; // ended: announced on the next one
-        const reason = (error as Error).message;
-        if (error instanceof DeniedError)
-          log.error({ topic, reason }, 'the broker refuses this topic. Check what this client may publish');
+        if (error instanceof DeniedError) denied(number, error.message);
         else log.error({ err: error }, 'a gap was announced, and is announced again on the next connection');
       });
     faultPoint('gap-sent');
+  }
+
+  function denied(number: number, reason: string): void {
+    sent.delete(number);
+    if (pause === null)
+      log.error({ topic, reason }, 'the broker refuses this topic. Check what this client may publish');
+    onRefused(`The broker refuses to be told of gaps: ${reason}. They are kept and sent again.`);
+    if (retrying !== undefined) return; // several at once
+    pause ??= FIRST;
+    retrying = setTimeout(() => {
+      retrying = undefined;
+      wake();
+    }, pause).unref();
+    pause = Math.min(LAST, pause * 2);
   }
 
   return {

@@ -1,6 +1,6 @@
 /** Captures and the verdicts on them, within the ledger. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Verdict, VerdictWord } from '../../config/verdict.ts';
+import type { UnscorableReason, Verdict, VerdictWord } from '../../config/verdict.ts';
 import { type Capture, captureOfFrame, frameOf } from '../capture.ts';
 import type { HighWater } from './highWater.ts';
 import { ledgerUnreachable } from './ledgerUnreachable.ts';
@@ -19,8 +19,8 @@ export interface Entry {
   readonly capture: Capture;
   /** SHA-256 of the content, hex; null when nothing was read. */
   readonly contentSha256: string | null;
-  /** Its file is no longer there. Default: false. */
-  readonly gone?: boolean;
+  /** Its verdict is to say what may pass by itself: see `PASSING`. Default: false. */
+  readonly passing?: boolean;
   /** How many captures its file holds; null: this one is the last that can be judged. Default: 1. */
   readonly frames?: number | null;
   /** Called inside the transaction. */
@@ -30,7 +30,8 @@ export interface Entry {
 export interface LedgerRecords {
   /**
    * Whether there is nothing to do about this file, which stands in the folder: each of its captures has a verdict,
-   * nobody asked for another, the verdict does not say that it is gone, and the file was not changed in any way since.
+   * nobody asked for another, the verdict does not say what has passed by now (that it was gone, or could not be read), and
+   * the file was not changed in any way since.
    */
   isRecorded(file: Capture): boolean;
   /**
@@ -54,10 +55,15 @@ export interface LedgerRecords {
 }
 
 /**
- * What was said to be gone (`vanished`, `changed-while-reading`) and stands there again, as after a folder was unmounted
- * and mounted, is judged anew, up to this revision: a folder that comes and goes without end shall not fill the ledger.
+ * What was said to be gone or unreadable and stands there, as after a folder was unmounted and mounted, is judged anew.
+ * Where that says such a thing again the verdict before stays: a folder that comes and goes shall not fill the ledger.
  */
-const MOST_RETURNS = 10;
+export const PASSING: readonly UnscorableReason[] = [
+  'vanished',
+  'changed-while-reading',
+  'unreadable',
+  'dangling-link',
+];
 
 const LAST_SEQ = `
   SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'), 0),
@@ -78,9 +84,11 @@ interface Known {
   /** Of the first capture of its file. */
   readonly frames: number;
   readonly sha256: string | null;
-  /** Whether it is to be judged again, whatever it holds. */
+  /** Whether somebody asked for another verdict, whatever it holds. */
   readonly asked: 0 | 1;
-  /** `asked`, or its file was changed in some way since it was judged. */
+  /** Whether its verdict says what has passed by now. */
+  readonly passed: 0 | 1;
+  /** `asked`, or `passed`, or its file was changed in some way since it was judged. */
   readonly wanted: 0 | 1;
 }
 
@@ -92,11 +100,11 @@ interface Newest {
 export function ledgerRecords(connection: Connection, highWater: Pick<HighWater, 'note'>): LedgerRecords {
   const { database } = connection;
   const find = database.prepare(
-    `SELECT capture, frame, frames, sha256, asked, asked OR changed AS wanted
+    `SELECT capture, frame, frames, sha256, asked, passed, asked OR passed OR changed AS wanted
      FROM (SELECT *, coalesce(stamp <> ?5, 0) AS changed,
-             EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture)
-             OR coalesce((SELECT reason IN ('vanished', 'changed-while-reading') AND revision < ${MOST_RETURNS} FROM verdicts
-                          WHERE verdicts.capture = captures.capture ORDER BY revision DESC LIMIT 1), 0) AS asked
+             EXISTS (SELECT 1 FROM again WHERE again.capture = captures.capture) AS asked,
+             kind = 'file' AND coalesce((SELECT reason IN (${PASSING.map((reason) => `'${reason}'`).join(', ')}) FROM verdicts
+               WHERE verdicts.capture = captures.capture ORDER BY revision DESC LIMIT 1), 0) AS passed
            FROM captures WHERE name = ?1 AND size = ?2 AND modified_ns = ?3 AND kind = ?4 AND frame BETWEEN ?6 AND ?7)
      ORDER BY frame`,
   );
@@ -159,19 +167,26 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     const { frames } = first;
     if (frames === 1) return null;
     const { done } = undisputed.get(...fileOf(file), stampOf(file), frames) as { done: number };
-    // Of those that may be said to be gone, it is the last: see `frames` of an entry.
+    // Of those whose verdict may have passed, it is the last: see `frames` of an entry.
     const whole = done === frames - 1 && known(captureOfFrame(file, frames))?.wanted === 0;
     return whole ? null : following(file, frames);
   };
 
-  const write = ({ capture, contentSha256, gone, makeVerdict, frames = 1 }: Entry): Verdict | null => {
+  const write = ({
+    capture,
+    contentSha256,
+    passing = false,
+    makeVerdict,
+    frames = 1,
+  }: Entry): Verdict | null => {
     const before = known(capture);
     if (before?.wanted === 0) return null;
     const [file, frame, stamp] = [fileOf(capture), frameOf(capture), stampOf(capture)];
-    // Changed in some way since it was judged: where it holds what it held, or is gone by now, that verdict stays, and
+    // Changed in some way since it was judged: where it holds what it held, or cannot be read now, that verdict stays, and
     // those on the other frames.
-    if (before?.asked === 0 && (before.sha256 === contentSha256 || gone)) {
-      if (!gone) confirm.run(stamp, ...file, contentSha256);
+    if (before?.asked === 0 && passing) return null;
+    if (before?.asked === 0 && before.passed === 0 && before.sha256 === contentSha256) {
+      confirm.run(stamp, ...file, contentSha256);
       return null;
     }
     const captures = frames ?? frame;

@@ -65,6 +65,7 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     settings['mqtt.url'] === '' ? await startEmbeddedBroker(settings['mqtt.embeddedPort']) : null;
   if (embedded !== null) log.info({ broker: embedded.url }, 'embedded broker listens');
 
+  const refusals = new Map<'verdict' | 'gap', string | null>();
   const presence = startPresence({
     topics: topic,
     info: options.info,
@@ -88,12 +89,17 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     window: settings['mqtt.window'],
     acknowledge: settings['mqtt.acknowledge'],
     renew: (reason) => broker.renew(reason),
-    onRefused: (message) =>
-      message === null ? presence.clear('delivery-refused') : presence.raise('delivery-refused', message),
+    onRefused: (message) => sayRefused('verdict', message),
     faultPoint: options.faultPoint,
     log,
   });
-  const gaps = startGaps({ ledger: ledger.gaps, topic: topic.gap, faultPoint: options.faultPoint, log });
+  const gaps = startGaps({
+    ledger: ledger.gaps,
+    topic: topic.gap,
+    onRefused: (message) => sayRefused('gap', message),
+    faultPoint: options.faultPoint,
+    log,
+  });
   const retention = startRetention({
     ledger,
     settings,
@@ -118,6 +124,12 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     log,
   });
 
+  function sayRefused(what: 'verdict' | 'gap', message: string | null): void {
+    refusals.set(what, message);
+    const said = [...refusals.values()].find((each) => each !== null);
+    if (said === undefined) presence.clear('delivery-refused');
+    else presence.raise('delivery-refused', said);
+  }
   function say(session: Session, message: Message): Promise<void> {
     return session.publish(message).catch((error) => unsaid(message.topic, error));
   }

@@ -3,6 +3,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Capture, modificationTime, sameVersion } from '../capture.ts';
+import { isShortage } from '../inspect/shortage.ts';
 import { pathTo } from './names.ts';
 import { readiness } from './ready.ts';
 
@@ -19,7 +20,7 @@ export type Look =
   | { readonly state: 'again'; readonly code: string };
 
 const IMAGE_NAME = /\.(jpe?g|png|tiff?|webp|bmp|gif|dcm)$/i;
-const OURS = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
+const AGAIN = new Set(['EAGAIN', 'EINTR']);
 
 /** Whether a name ends like that of an image; only matters for what is no file. */
 export function isImageName(name: string): boolean {
@@ -61,7 +62,7 @@ export async function look(
     link = await lstat(file, { bigint: true });
   } catch (error) {
     const code = codeOf(error);
-    if (OURS.has(code)) return { state: 'again', code };
+    if (isOurs(error)) return { state: 'again', code };
     if (code === 'ENOENT' || code === 'ENOTDIR') return { state: 'nothing', folder: false };
     const capture = { name, size: 0, modifiedNanoseconds: 0n, kind: 'unreadable' } as const;
     return known(capture) ?? { state: 'unsettled', capture };
@@ -70,7 +71,7 @@ export async function look(
     target = link.isSymbolicLink() ? await stat(file, { bigint: true }) : link;
   } catch (error) {
     const code = codeOf(error);
-    if (OURS.has(code)) return { state: 'again', code };
+    if (isOurs(error)) return { state: 'again', code };
     const kind = code === 'EACCES' || code === 'EPERM' ? 'unreadable' : 'dangling-link';
     const capture = { name, size: 0, modifiedNanoseconds: modificationTime(link.mtimeNs), kind } as const;
     return known(capture) ?? { state: 'unsettled', capture };
@@ -105,7 +106,7 @@ async function lookInside(
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT') return { state: 'nothing', folder: false };
-    if (OURS.has(code)) return { state: 'again', code };
+    if (isOurs(error)) return { state: 'again', code };
     const unreadable = { ...capture, kind: 'unreadable' } as const;
     return known(unreadable) ?? { state: 'unsettled', capture: unreadable };
   } finally {
@@ -116,11 +117,16 @@ async function lookInside(
 function versionOf(name: string, stats: BigIntStats): Capture {
   return {
     name,
-    size: Number(stats.size),
+    size: Math.min(Number(stats.size), Number.MAX_SAFE_INTEGER), // a sparse file may claim more, which the ledger cannot hold
     modifiedNanoseconds: modificationTime(stats.mtimeNs),
     kind: 'file',
     stamp: `${stats.ino}/${stats.ctimeNs}`,
   };
+}
+
+/** Whether it is worth another try, whatever stands there. */
+function isOurs(error: unknown): boolean {
+  return isShortage(error) || AGAIN.has(codeOf(error));
 }
 
 function codeOf(error: unknown): string {

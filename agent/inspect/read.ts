@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { lstat, stat } from 'node:fs/promises';
 import { type Limits, UnscorableError } from './inspection.ts';
+import { isShortage } from './shortage.ts';
 
 export interface Content {
   readonly bytes: Uint8Array;
@@ -15,7 +16,7 @@ export interface Content {
 /**
  * Reads a regular file of at most `limits.bytes`. Not in another thread: four changes of thread take longer than to read a
  * capture that was just written.
- * @throws UnscorableError
+ * @throws UnscorableError; the error of the operating system where that is short of descriptors or memory.
  */
 export async function readContent(file: string | Buffer, limits: Limits): Promise<Content> {
   let descriptor: number | undefined;
@@ -35,7 +36,7 @@ export async function readContent(file: string | Buffer, limits: Limits): Promis
     }
     return contentOf(bytes.subarray(0, filled), versionOf(stats));
   } catch (error) {
-    if (error instanceof UnscorableError) throw error;
+    if (error instanceof UnscorableError || isShortage(error)) throw error;
     throw await readFailure(file, error as NodeJS.ErrnoException);
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);

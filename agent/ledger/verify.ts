@@ -1,26 +1,17 @@
 /** `agent ledger verify`: the agent's promise, held against the folder and the ledger as they are. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import type { AgentSettings } from '../../config/agent.ts';
 import type { Verdict, VerdictWord } from '../../config/verdict.ts';
 import { type Capture, captureOfFrame, tooDeep } from '../capture.ts';
 import { hasSiteKey, type Said, siteKey, verdictId } from '../deliver/identity.ts';
+import { ledgerUnreachable } from '../deliver/ledgerUnreachable.ts';
 import { ignoreMatcher } from '../ingest/ignore.ts';
 import { captureAt, isImageName } from '../ingest/look.ts';
 import { pathTo } from '../ingest/names.ts';
 import { sweep } from '../ingest/sweep.ts';
+import { contentProof } from './content.ts';
+import { type Proof, some, TOLD } from './proof.ts';
 import type { LedgerReader } from './reader.ts';
-
-export interface Proof {
-  readonly what: string;
-  readonly ok: boolean;
-  /** What was counted, or what is wrong and what to do. */
-  readonly said: string;
-}
-
-/** So many names or numbers are told of what is wrong. */
-const TOLD = 5;
 
 type VerifySettings = Pick<
   AgentSettings,
@@ -42,7 +33,7 @@ export async function* verify(
   yield messages(reader);
   yield identities(reader, settings['state.path']);
   yield await files(reader, settings);
-  if (content) yield await contents(reader, settings['watch.path']);
+  if (content) yield await contentProof(reader, settings['watch.path']);
 }
 
 function soundness({ database }: LedgerReader): Proof {
@@ -192,8 +183,11 @@ async function files(reader: LedgerReader, settings: VerifySettings): Promise<Pr
   let found = 0;
   let unsettled = 0;
   let [several, captures] = [0, 0];
-  const check = ({ name, size, modifiedNanoseconds, kind }: Capture) => {
+  const unreachable = ledgerUnreachable(reader.database);
+  const check = (capture: Capture) => {
+    const { name, size, modifiedNanoseconds, kind } = capture;
     found++;
+    if (unreachable.isJudged(capture)) return;
     const row = recorded.get(name, size, modifiedNanoseconds, kind);
     const { frames, judged } = row as { frames: number | null; judged: number };
     if (judged === frames) {
@@ -237,42 +231,6 @@ async function files(reader: LedgerReader, settings: VerifySettings): Promise<Pr
   };
 }
 
-/** A copy that keeps times, onto a name of the same size, may not be told by its file system: only its content tells. */
-async function contents({ database }: LedgerReader, folder: string): Promise<Proof> {
-  const rows = database.prepare(
-    `SELECT DISTINCT name, size, modified_ns, own.sha256
-     FROM captures AS own JOIN captures AS first USING (name, size, modified_ns, kind)
-     WHERE own.sha256 IS NOT NULL AND first.frame = 1 AND own.frame <= coalesce(first.frames, own.frame)`,
-  );
-  rows.setReadBigInts(true);
-  const wrong: string[] = [];
-  let read = 0;
-  for (const { name, size, modified_ns, sha256 } of rows.iterate()) {
-    const file = pathTo(folder, name as string);
-    const stands = await captureAt(folder, name as string);
-    if (stands?.size !== Number(size) || stands.modifiedNanoseconds !== modified_ns) continue;
-    const hash = await hashOf(file, Number(size)).catch(() => null);
-    if (hash === null) continue; // went meanwhile
-    read++;
-    if (hash !== sha256) wrong.push(name as string);
-  }
-  if (wrong.length === 0)
-    return { what: 'content', ok: true, said: `${read} files hold what their verdict is on` };
-  return {
-    what: 'content',
-    ok: false,
-    said: `${wrong.length} of ${read} files hold something else, under the same name, size and time: ${some(wrong)}. \`touch\` them to have them judged`,
-  };
-}
-
-/** Of as many bytes as the file says that it has, as its inspection read them: what says 0 may wait for ever (`/proc/kmsg`). */
-async function hashOf(file: string | Buffer, size: number): Promise<string> {
-  const hash = createHash('sha256');
-  if (size > 0)
-    for await (const chunk of createReadStream(file, { end: size - 1 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
 async function isFolder(file: string | Buffer): Promise<boolean> {
   return lstat(file).then(
     (found) => found.isDirectory(),
@@ -290,8 +248,4 @@ function parsed(payload: unknown): Verdict | null {
   } catch {
     return null;
   }
-}
-
-function some(what: readonly unknown[]): string {
-  return `${what.slice(0, TOLD).join(', ')}${what.length > TOLD ? ', ...' : ''}`;
 }

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { BundleError } from '../inspect/bundleError.ts';
 import { type Inspector, loadInspector } from '../inspect/inspect.ts';
+import { isShortage } from '../inspect/shortage.ts';
 import type { FromScorer, ToScorer } from './messages.ts';
 
 // The agent decides when this process ends; Ctrl-C in a terminal reaches it as well.
@@ -33,7 +34,8 @@ process.on('message', async (message: ToScorer) => {
     if (inspector === undefined) throw new Error('A file came before the bundle.');
     say({ type: 'inspected', inspection: await inspector.inspect(message.file, message.frame) });
   } catch (error) {
-    say({ type: 'failed', message: (error as Error).message.replaceAll(String(message.file), '[file]') });
+    const words = (error as Error).message.replaceAll(String(message.file), '[file]');
+    say({ type: 'failed', message: words, shortage: isShortage(error) });
   }
 });
 

@@ -30,5 +30,8 @@ export type FromScorer =
   /** The file in work was read and decoded: what is left is the graph. */
   | { readonly type: 'decoded' }
   | { readonly type: 'inspected'; readonly inspection: Inspection }
-  /** Not the file's fault, as far as is known: the process is to be replaced. Holds no file name. */
-  | { readonly type: 'failed'; readonly message: string };
+  /**
+   * Not the file's fault, as far as is known, or certainly not (`shortage`): the process is to be replaced. Holds no file
+   * name.
+   */
+  | { readonly type: 'failed'; readonly message: string; readonly shortage: boolean };

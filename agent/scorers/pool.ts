@@ -156,7 +156,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       slot.job = null;
       if (job !== null) waiting.unshift(job); // a neighbour may take it, for this one does not start
       next();
-    } else if (job !== null) {
+    } else if (job !== null && !(end.shortage && beyond === null)) {
       const inspection = giveUp(job, beyond);
       if (inspection !== null) {
         slot.job = null;

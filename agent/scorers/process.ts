@@ -25,6 +25,8 @@ export interface ScorerEnd {
   readonly message: string;
   /** Whether the bundle was refused: the message is about the bundle then. */
   readonly bundle: boolean;
+  /** Whether it was short of descriptors or memory, for which no file is to blame. */
+  readonly shortage: boolean;
   /** What it wrote to its standard error last. */
   readonly lastWords: string;
 }
@@ -42,7 +44,7 @@ export function forkScorer(load: Omit<Load, 'type'>, events: ScorerEvents): Scor
     execArgv: ['--disable-warning=ExperimentalWarning'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
-  let said: { readonly message: string; readonly bundle: boolean } | null = null;
+  let said: Omit<ScorerEnd, 'lastWords'> | null = null;
   let lastWords = '';
   let ended = false;
   const send = (message: ToScorer) => child.send(message, () => {}); // a failure shows as its end
@@ -51,6 +53,7 @@ export function forkScorer(load: Omit<Load, 'type'>, events: ScorerEvents): Scor
     said = {
       message: `The scoring process did not load the bundle within ${STARTUP / 1000} s.`,
       bundle: false,
+      shortage: false,
     };
     kill();
   }, STARTUP);
@@ -59,7 +62,7 @@ export function forkScorer(load: Omit<Load, 'type'>, events: ScorerEvents): Scor
     if (ended) return;
     ended = true;
     clearTimeout(startup);
-    events.onEnd({ ...(said ?? { message, bundle: false }), lastWords });
+    events.onEnd({ ...(said ?? { message, bundle: false, shortage: false }), lastWords });
   };
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     lastWords = (lastWords + text).slice(-LAST_WORDS);
@@ -72,7 +75,11 @@ export function forkScorer(load: Omit<Load, 'type'>, events: ScorerEvents): Scor
     } else if (message.type === 'decoded') events.onDecoded();
     else if (message.type === 'inspected') events.onInspected(message.inspection);
     else if (message.type === 'refused' || message.type === 'failed') {
-      said = { message: message.message, bundle: message.type === 'refused' && message.bundle };
+      said = {
+        message: message.message,
+        bundle: message.type === 'refused' && message.bundle,
+        shortage: message.type === 'failed' && message.shortage,
+      };
       kill();
     }
     // Anything else is of another version: an update replaces files beneath a running agent, which starts new children.

@@ -21,11 +21,37 @@ test('messages carry content type and health an expiry; the version spoken is 5'
   assert.ok(agent.lines.some((line) => /connected to the broker/.test(line) && /"version":"5"/.test(line)));
 });
 
+const acl = (folder: string, rules: string) => {
+  writeFileSync(join(folder, 'acl'), `topic readwrite plumbline/#\n${rules}`);
+  return `acl_file ${folder}/acl`;
+};
+
+test('a gap that is denied is told of by state, and announced once it may be, on the same connection', {
+  skip,
+}, async (t) => {
+  const denying = (folder: string) => acl(folder, 'topic deny plumbline/v1/site/camera-1/gap\n');
+  const mosquitto = await startMosquitto(t, denying);
+  await mosquitto.stop('SIGTERM');
+  const agent = await startAgent(t, settingsFor(mosquitto.url, { 'outbox.bytes': '20000' }));
+  agent.record(40, 1000);
+  const gaps = agent.ledger.gaps.unannounced().map(({ gap }) => gap);
+  assert.ok(gaps.length > 0);
+  await mosquitto.start(denying(mosquitto.folder));
+  const dashboard = await subscribe(t, mosquitto.url);
+  const said = () => dashboard.of('state').map(({ payload }) => JSON.parse(payload.toString()));
+  const refused = () => said().at(-1)?.alerts[0]?.message;
+  await dashboard.until(() => /refuses to be told of gaps: .*Not authorized/.test(refused()));
+  acl(mosquitto.folder, '');
+  mosquitto.reload();
+  await dashboard.until(() => dashboard.of('gap').length === gaps.length && refused() === undefined);
+  assert.deepEqual(
+    dashboard.of('gap').map(({ payload }) => JSON.parse(payload.toString())),
+    gaps,
+  );
+  assert.equal(agent.lines.filter((line) => /connected to the broker/.test(line)).length, 1);
+});
+
 test('a PUBACK that denies keeps the verdict, says why, and it is sent again later', { skip }, async (t) => {
-  const acl = (folder: string, rules: string) => {
-    writeFileSync(join(folder, 'acl'), `topic readwrite plumbline/#\n${rules}`);
-    return `acl_file ${folder}/acl`;
-  };
   const mosquitto = await startMosquitto(t, (folder) =>
     acl(folder, 'topic deny plumbline/v1/site/camera-1/verdict\n'),
   );

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { openLedger } from '../../agent/deliver/ledger.ts';
-import type { Place } from '../../agent/deliver/ledgerRecords.ts';
+import { PASSING, type Place } from '../../agent/deliver/ledgerRecords.ts';
 import { type Holder, lockStateFolder, StateFolderError } from '../../agent/deliver/lock.ts';
 import { capture, recordOne, verdictOn } from './verdictFixture.ts';
 
@@ -54,14 +54,17 @@ test('a capture gets one record, numbered without gaps, and it is there again af
   assert.equal(statSync(join(state, 'ledger.sqlite')).mode & 0o777, 0o600);
 });
 
-test('what was said to be gone is judged anew when it stands there again, a bounded number of times', async (t) => {
+test('what was said to be gone or unreadable is judged anew when it stands there; while it says so again, the first verdict stays', async (t) => {
   const ledger = await openLedger(folder(t));
   t.after(() => ledger.close());
-  for (const reason of ['vanished', 'changed-while-reading'] as const) {
+  for (const reason of PASSING) {
     const back = capture(`${reason}.png`);
-    const gone = (place: Place) => ({ ...verdictOn(back)(place), verdict: 'unscorable' as const, reason });
-    const first = recordOne(ledger, back, null, gone);
+    const says = (place: Place) => ({ ...verdictOn(back)(place), verdict: 'unscorable' as const, reason });
+    const again = { capture: back, contentSha256: null, passing: true };
+    const [first] = ledger.record([{ ...again, makeVerdict: says }]);
     assert.equal(ledger.isRecorded(back), false);
+    const fails = () => assert.fail('as often as a folder comes and goes');
+    assert.deepEqual(ledger.record([{ ...again, makeVerdict: fails }]), [null]);
     const second = recordOne(ledger, back, 'ab'.repeat(32), verdictOn(back));
     assert.deepEqual([second?.revision, second?.supersedes], [2, first!.id]);
     assert.equal(ledger.isRecorded(back), true);
@@ -70,17 +73,13 @@ test('what was said to be gone is judged anew when it stands there again, a boun
       null,
     );
   }
-  const flapping = capture('flapping.png');
-  let verdicts = 0;
-  while (!ledger.isRecorded(flapping)) {
-    recordOne(ledger, flapping, null, (place) => ({
-      ...verdictOn(flapping)(place),
-      verdict: 'unscorable',
-      reason: 'vanished',
-    }));
-    verdicts++;
-  }
-  assert.equal(verdicts, 10);
+  const unreadable = capture('a.png', { kind: 'unreadable' });
+  recordOne(ledger, unreadable, null, (place) => ({
+    ...verdictOn(unreadable)(place),
+    verdict: 'unscorable',
+    reason: 'unreadable',
+  }));
+  assert.equal(ledger.isRecorded(unreadable), true, 'a look tells when it can be read');
 });
 
 test('a batch is recorded as a whole or not at all, and a failed one uses up no number', async (t) => {
@@ -264,7 +263,7 @@ test('a file that was changed since it was judged is looked at again, and judged
   const fails = () => assert.fail('a second verdict on the same content');
   assert.equal(recordOne(ledger, at('2'), old, fails), null, 'renamed there and back, perhaps');
   assert.deepEqual([ledger.isRecorded(at('1')), ledger.isRecorded(at('2'))], [false, true]);
-  const gone = { capture: at('3'), contentSha256: null, gone: true, makeVerdict: fails };
+  const gone = { capture: at('3'), contentSha256: null, passing: true, makeVerdict: fails };
   assert.deepEqual(ledger.record([gone]), [null], 'what was said of it when it was there is still so');
   assert.equal(ledger.isRecorded(at('3')), false);
   const second = recordOne(ledger, at('3'), other, verdictOn(at('3')))!;

@@ -1,6 +1,14 @@
 /** What happens to a file between its settling and its record. Real files, a real ledger; `inspect` is the moment to interfere. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -78,6 +86,15 @@ test('one that is written anew with as many bytes too', async (t) => {
 test('a copy that gets its old time late is one capture, not two', async (t) => {
   const { reasons, again, recorded } = await through(t, (file) => utimesSync(file, 1e9, 1e9));
   assert.deepEqual([reasons, again, recorded], [[], ['a.jpg'], false]);
+});
+
+test('an older file that takes the name is another one, and what stood there has a record', async (t) => {
+  const { reasons, again } = await through(t, (file) => {
+    writeFileSync(`${file}.old`, 'xyz');
+    utimesSync(`${file}.old`, 1e9, 1e9);
+    renameSync(`${file}.old`, file);
+  });
+  assert.deepEqual([reasons, again], [['changed-while-reading'], ['a.jpg']]);
 });
 
 test('one that is deleted after it was read was read as it stood', async (t) => {

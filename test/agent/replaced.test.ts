@@ -92,6 +92,27 @@ test('another content under the same name, size and time is another capture; a c
   assert.equal(verified.code, 0, verified.stdout);
 });
 
+test('a judged link whose target is away for a while keeps its verdict, and lacks none', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'plumbline-link-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [watch, state] = [path.join(folder, 'captures'), path.join(folder, 'state')];
+  mkdirSync(watch);
+  const target = path.join(folder, 'card.jpg');
+  await writeCapture(target, 'smooth', 1);
+  symlinkSync(target, path.join(watch, 'linked.jpg'));
+  const broker = await startBroker();
+  t.after(() => broker.close());
+  const bundle = (await makeTestBundle(folder)).path;
+  const places = ['--watch', watch, '--state', state];
+  const run = ['run', '--once', '--bundle', bundle, ...places, '--broker', broker.url];
+  assert.equal((await runAgent(run)).code, 0);
+  renameSync(target, path.join(folder, 'out.jpg'));
+  assert.equal((await runAgent(run)).code, 0);
+  const verified = await runAgent(['ledger', 'verify', ...places]);
+  assert.equal(verified.code, 0, verified.stdout);
+  assert.match(verified.stdout, /records: 1 captures, 1 verdicts/);
+});
+
 test('what says that it holds nothing is proved as it was read, though more can be read of it', {
   skip: process.platform === 'linux' ? false : 'wants /proc',
 }, async (t) => {

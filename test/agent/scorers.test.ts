@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -126,6 +126,20 @@ test('a file on which two processes died is given up, and the next one goes on',
   assert.deepEqual(found.outcome === 'unscorable' && found.reason, 'scorer-crashed');
   assert.equal((await next).outcome, 'scored');
   assert.doesNotMatch(lines.join(''), /large/);
+});
+
+test('a process without descriptors says nothing about a file: another one scores it', async (t) => {
+  const { pool, lines } = await open(t);
+  for (let time = 1; time <= 3; time++) {
+    await until(() => pool.processes.length === 1);
+    const { pid } = pool.processes[0]!;
+    await pool.inspect(small); // it is loaded
+    execFileSync('prlimit', ['--pid', String(pid), '--nofile=3:3']);
+    const inspection = await pool.inspect(small);
+    assert.equal(inspection.outcome, 'scored');
+    assert.equal(pool.restarts, time);
+  }
+  assert.match(lines.at(-1)!, /EMFILE: too many open files, open '\[file\]'/);
 });
 
 test('a file that takes longer than the deadline is given up, and the next one goes on', async (t) => {
