@@ -53,7 +53,7 @@ export async function compareLayers(context: BenchContext, folder: string): Prom
   return agreement(results, failed);
 }
 
-export async function outcomeOf({ inputs }: Written, folder: string): Promise<Outcome> {
+async function outcomeOf({ inputs }: Written, folder: string): Promise<Outcome> {
   try {
     const { bytes } = await convertModel(folder);
     const given = await readFile(join(folder, 'inputs.bin'));
@@ -87,6 +87,8 @@ function agreement(results: readonly Result[], unwritten: readonly Unwritten[]):
   const converts = names.filter((name) =>
     results.some((result) => result.name === name && typeof result.outcome === 'number'),
   );
+  const done = results.flatMap(({ outcome }) => (typeof outcome === 'number' ? [outcome] : []));
+  const worst = Math.max(...done);
   const wrong = results.filter(({ outcome }) => typeof outcome === 'number' && !(outcome <= BOUND));
   const partly = results.filter(
     ({ name, outcome }) => typeof outcome === 'string' && converts.includes(name),
@@ -97,7 +99,7 @@ function agreement(results: readonly Result[], unwritten: readonly Unwritten[]):
     columns: ['layer', 'Keras 2', 'difference', 'Keras 3', 'difference'],
     rows: converts.map((name) => [name, ...[2, 3].flatMap((keras) => cells(of(name, keras)))]),
     notes: [
-      `${converts.length} of ${names.length} classes of keras.layers convert; ${results.length - wrong.length - results.filter(({ outcome }) => typeof outcome === 'string').length} of ${results.length} models within ${BOUND}.`,
+      `${converts.length} of ${names.length} classes of keras.layers convert: ${done.length} models, of which ${done.length - wrong.length} are within ${BOUND}, worst difference ${worst.toExponential(1)}.`,
       ...wrong.map(
         ({ name, keras, outcome, settings }) => `FAILED: ${name} of Keras ${keras}, ${outcome}: ${settings}`,
       ),
@@ -117,14 +119,15 @@ function cells(results: readonly Result[]): [string, string | number] {
   return [`${done.length} of ${results.length}`, done.length === 0 ? 'refused' : Math.max(...done)];
 }
 
-/** Each sentence once; the names of layers in it differ from model to model. */
+/** Each sentence once, with the classes that it befell. */
 function reasons(results: readonly Result[]): string[] {
-  const sentences = Map.groupBy(results, ({ outcome }) => String(outcome));
-  const first = new Map<string, string>();
-  for (const [sentence, some] of sentences) {
-    const { name, keras } = some[0]!;
-    if (!first.has(`${name} ${keras}`))
-      first.set(`${name} ${keras}`, `${name} of Keras ${keras}: ${sentence}`);
-  }
-  return [...first.values()];
+  const sentences = Map.groupBy(results, ({ outcome }) =>
+    String(outcome)
+      .replace('cannot load model.json: ', '')
+      .replace(/layer \S+ is of class \S+, /, '')
+      .replace(/ \(nearest by name: \w+\)| \(layer \S+, class \w+\)/, ''),
+  );
+  return [...sentences].map(
+    ([sentence, some]) => `${[...new Set(some.map(({ name }) => name))].join(', ')}: ${sentence}`,
+  );
 }
