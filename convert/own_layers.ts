@@ -1,6 +1,7 @@
 /** Models with layers that TensorFlow.js lacks, or computes otherwise than Keras, in those of convert/layers/. */
 import type { io } from '@tensorflow/tfjs-core';
 import { inOneList, isAttention, type SavedModel } from './attention_calls.ts';
+import { MERGED_BY_2, MERGED_BY_3 } from './layers/merge.ts';
 import { LACKING, OTHERWISE, registerOwnLayers } from './layers/table.ts';
 import { isLayerClass } from './load_layers.ts';
 import { type Refuse, refuseAtOnce } from './refuse.ts';
@@ -57,8 +58,10 @@ function isOwnAttention(value: Json, model: SavedModel): value is Fields {
 }
 
 /** The name of the class that stands for that of a layer. */
-function ownLayer({ class_name, config }: Fields, { version }: SavedModel): string | undefined {
+function ownLayer({ class_name, config }: Fields, { version, masks }: SavedModel): string | undefined {
   const name = String(class_name);
+  const merged = (version.startsWith('3') ? MERGED_BY_3 : MERGED_BY_2)[name];
+  if (version !== '' && masks && merged !== undefined) return merged.className;
   const otherwise = OTHERWISE[name];
   if (otherwise?.when(fieldsOf(config), version)) return otherwise.layer.className;
   return isLayerClass(name) ? undefined : LACKING[name]?.className;

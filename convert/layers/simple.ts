@@ -5,7 +5,6 @@ import {
   expandDims,
   greaterEqual,
   image,
-  logicalAnd,
   minimum,
   mul,
   neg,
@@ -53,13 +52,6 @@ export class Subtract extends KerasLayer {
       Array.from({ length: rank - x.rank }).reduce<Tensor>((wide) => expandDims(wide, 1), x),
     ) as [Tensor, Tensor];
     return sub(a, b);
-  }
-
-  override computeMask(_: Tensors, mask?: Tensors): Tensors {
-    const masks = [mask ?? []].flat();
-    const given = masks.filter((each) => each); // TensorFlow.js has null and undefined for none
-    if (given.length < 2) return null as unknown as Tensor;
-    return logicalAnd(given[0]!, given[1]!);
   }
 }
 

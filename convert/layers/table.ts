@@ -12,6 +12,7 @@ import {
 } from './convolution.ts';
 import { EinsumDense } from './einsum.ts';
 import { MaskOf } from './mask.ts';
+import { MERGED_BY_2, MERGED_BY_3 } from './merge.ts';
 import { GroupNormalization, RMSNormalization, UnitNormalization } from './normalization.ts';
 import { ResetAfterCell, ResetAfterGRU } from './recurrent.ts';
 import { Discretization, ELU, ProportionalCrop, ReLU, Subtract, Unchanged } from './simple.ts';
@@ -88,6 +89,12 @@ export const OTHERWISE: Readonly<Record<string, Otherwise>> = {
 /** Lets `tf.loadLayersModel` read models with these layers; doing it again changes nothing. */
 export function registerOwnLayers(): void {
   registerActivations();
-  const own = [MaskOf, ...Object.values(LACKING), ...Object.values(OTHERWISE).map(({ layer }) => layer)];
+  const own = [
+    MaskOf,
+    ...Object.values(LACKING),
+    ...Object.values(OTHERWISE).map(({ layer }) => layer),
+    ...Object.values(MERGED_BY_2),
+    ...Object.values(MERGED_BY_3),
+  ];
   for (const layer of new Set(own)) serialization.registerClass(layer as never);
 }

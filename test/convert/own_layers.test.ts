@@ -57,12 +57,12 @@ const CASES: Readonly<Record<string, Case>> = {
     shapes: [[3, 2]],
     layer: {
       class_name: 'EinsumDense',
-      config: { equation: 'abc,cde->abde', output_shape: [null, 2, 3], bias_axes: 'e', activation: 'relu' },
-      weights: { kernel: [2, 2, 3], bias: [3] },
+      config: { equation: 'abc,cde->abde', output_shape: [null, 2, 3], bias_axes: 'd', activation: 'relu' },
+      weights: { kernel: [2, 2, 3], bias: [2, 1] },
     },
     formula: (x, { kernel, bias }) =>
       grid([x.shape[0]!, 3, 2, 3], (a, b, p, q) =>
-        Math.max(0, bias!.at(q!) + sum(2, (c) => x.at(a!, b!, c) * kernel!.at(c, p!, q!))),
+        Math.max(0, bias!.at(p!, 0) + sum(2, (c) => x.at(a!, b!, c) * kernel!.at(c, p!, q!))),
       ),
   },
   'EinsumDense of any axes': {

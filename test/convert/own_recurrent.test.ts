@@ -167,3 +167,64 @@ test('cells in a list, of which each has its own form, under the names that Kera
     return gridOf([x!.shape[0]!, 3], flat(last(second)));
   });
 });
+
+for (const [version, merged] of [
+  ['2.15.0', (a: boolean, b: boolean) => a && b],
+  ['3.15.1', (a: boolean, b: boolean) => a || b],
+] as const)
+  test(`the mask of a sum of masked sequences, by Keras ${version}`, async () => {
+    const units = 2;
+    const call = (histories: Array<[string, number]>) => {
+      const tensors = histories.map(([name, node]) => ({
+        ...{ class_name: '__keras_tensor__', config: { keras_history: [name, node, 0] } },
+      }));
+      return { args: tensors.length === 1 ? tensors : [tensors], kwargs: {} };
+    };
+    const uses = (...each: Array<Array<[string, number]>>) =>
+      version.startsWith('3')
+        ? each.map(call)
+        : each.map((use) => use.map(([name, node]) => [name, node, 0, {}]));
+    const saved = savedLayers(
+      [
+        [4, 1],
+        [4, 1],
+      ],
+      [
+        { ...rectified, from: uses([['input_0', 0]], [['input_1', 0]]) },
+        { ...masking, from: uses([['layer_0', 0]], [['layer_0', 1]]) },
+        {
+          class_name: 'Add',
+          from: uses([
+            ['layer_1', 0],
+            ['layer_1', 1],
+          ]),
+        },
+        {
+          class_name: 'GRU',
+          config: { ...settings, units },
+          from: uses([['layer_2', 0]]),
+          weights: Object.fromEntries(
+            Object.entries(weightsOf(1, units)).map(([name, shape]) => [`gru_cell/${name}`, shape]),
+          ),
+        },
+      ],
+      version,
+    );
+    await assertFormula(saved, ([first, second], held) => {
+      const [a, b] = [relu(first!), relu(second!)];
+      const [batch] = a.shape as [number];
+      const of = (name: string) => held[`gru_cell/${name}`]!;
+      return gridOf(
+        [batch, units],
+        Array.from({ length: batch }, (_, n) => {
+          const steps = [0, 1, 2, 3].filter((t) => merged(a.at(n, t, 0) > 0, b.at(n, t, 0) > 0));
+          if (steps.length === 0) return [0, 0];
+          const x = gridOf(
+            [1, steps.length, 1],
+            steps.map((t) => a.at(n, t, 0) + b.at(n, t, 0)),
+          );
+          return states(x, of('kernel'), of('recurrent_kernel'), of('bias'))[0]!.at(-1)!;
+        }).flat(),
+      );
+    });
+  });
