@@ -5,7 +5,7 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { ATTENTION_ARGUMENTS } from './attention_calls.ts';
 import { withoutDerivedMasks } from './keras3_masks.ts';
-import { asRescaling } from './keras3_operations.ts';
+import { asLayer } from './keras3_operations.ts';
 import { HARD_SIGMOID_3 } from './layers/activations.ts';
 import { type Refuse, refuseAtOnce } from './refuse.ts';
 import { type Fields, fieldsOf, isFields, type Json, listOf } from './topology.ts';
@@ -69,7 +69,7 @@ interface Model {
 function translate(given: Json, model: Model): Json {
   if (Array.isArray(given)) return given.map((entry) => translate(entry, model));
   if (!isFields(given)) return given;
-  const value = asRescaling(given);
+  const value = asLayer(given);
   if (value.class_name === 'DTypePolicy') return fieldsOf(value.config).name ?? null;
   if (value.class_name === 'function') return value.config ?? null; // an activation, by its name
   const { module: _, registered_name: __, build_config: ___, ...kept } = value;

@@ -58,7 +58,7 @@ Computed here as Keras does, in Keras 2 and Keras 3 alike (\`convert/layers/\`):
 default; \`Conv2DTranspose\` and \`Conv3DTranspose\` with \`output_padding\` or \`dilation_rate\`; \`ReLU\` with a slope or a threshold, \`ELU\` with any
 \`alpha\`; the activations \`gelu\`, \`silu\`, \`mish\`, \`exponential\`, \`leaky_relu\`, \`hard_silu\`, \`celu\`, \`squareplus\`, \`log_sigmoid\`, \`hard_tanh\`,
 \`tanh_shrink\`, \`hard_shrink\` and \`soft_shrink\`, and the hard sigmoid of each Keras; attention with masks, causal or not, of one sequence, two or
-three, its scores as a second output. Masks that Keras 3 wrote down as operations, and its arithmetic with numbers (\`x * 2 + 1\`), are read.
+three, its scores as a second output. Masks that Keras 3 wrote down as operations, and its arithmetic (\`x * 2 + 1\`, which hands no mask on), are read. The mask of \`Add\` and its likes is that of each Keras.
 
 Refused are \`Resizing\` that keeps the aspect ratio, convolutions of sequences and volumes in \`groups\`, \`MultiHeadAttention\` along several axes, with
 a gate or a sliding window, attention within a wrapper or with a mask of its own, \`EinsumDense\` with \`...\` at the end, and \`Discretization\` that gives

@@ -48,3 +48,11 @@ export const MERGED_BY_2: Readonly<Record<string, LayerClass>> = mergingAll('Of2
 
 /** The same of Keras 3. */
 export const MERGED_BY_3: Readonly<Record<string, LayerClass>> = mergingAll('Of3', some);
+
+const rescaling = classNameMap.Rescaling![0] as unknown as LayerClass;
+
+/** The same of the operations of Keras 3 (`x + y`), and of those with a number: they hand no mask on. */
+export const UNMASKED: Readonly<Record<string, LayerClass>> = {
+  ...mergingAll('Unmasked', () => undefined),
+  Rescaling: merging(rescaling, 'PlumblineRescalingUnmasked', () => undefined),
+};

@@ -12,7 +12,7 @@ import {
 } from './convolution.ts';
 import { EinsumDense } from './einsum.ts';
 import { MaskOf } from './mask.ts';
-import { MERGED_BY_2, MERGED_BY_3 } from './merge.ts';
+import { MERGED_BY_2, MERGED_BY_3, UNMASKED } from './merge.ts';
 import { GroupNormalization, RMSNormalization, UnitNormalization } from './normalization.ts';
 import { ResetAfterCell, ResetAfterGRU } from './recurrent.ts';
 import { Discretization, ELU, ProportionalCrop, ReLU, Subtract, Unchanged } from './simple.ts';
@@ -95,6 +95,7 @@ export function registerOwnLayers(): void {
     ...Object.values(OTHERWISE).map(({ layer }) => layer),
     ...Object.values(MERGED_BY_2),
     ...Object.values(MERGED_BY_3),
+    ...Object.values(UNMASKED),
   ];
   for (const layer of new Set(own)) serialization.registerClass(layer as never);
 }

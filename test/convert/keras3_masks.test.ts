@@ -76,6 +76,25 @@ test('a place of MultiHeadAttention that may look nowhere: zeros where Keras 3 p
   });
 });
 
+test('an operation hands no mask on, with a tensor or a number: only its layer does', async () => {
+  const op = (class_name: string, name: string, args: unknown[]) => ({
+    ...layer(class_name, name, {}, args),
+    module: 'keras.src.ops.numpy',
+  });
+  const behind = [
+    op('Add', 'add', [from('masking'), from('masking')]),
+    op('Multiply', 'double', [from('masking'), 2]),
+    layer('GlobalAveragePooling1D', 'pool', {}, [from('add')]),
+    layer('GlobalAveragePooling1D', 'pool_1', {}, [from('double')]),
+    op('Add', 'both', [from('pool'), from('pool_1')]),
+  ];
+  const model = await loadLayersModel({
+    load: async () =>
+      readable(savedBy3([...masked.filter(({ name }) => !/any|not/.test(name)), ...behind], 'both')),
+  });
+  await assertComputes(model, (x) => tf.mul(tf.mean(tf.relu(x), 1), 4));
+});
+
 test('a mask of the user is refused by the name of the layer', () => {
   const own = layer('NotEqual', 'own', {}, [from('x'), 0]);
   const pool = layer('GlobalAveragePooling1D', 'pool', {}, [from('relu')], { mask: from('own') });
