@@ -5,19 +5,21 @@ import type { Bench, BenchContext, Table } from './bench.ts';
 import { compareApplications } from './parity/applications.ts';
 import { compareGraphs } from './parity/graphs.ts';
 import { compareLatency } from './parity/latency.ts';
+import { compareLayers } from './parity/layers.ts';
 import { compareRandomModels } from './parity/random.ts';
 
 const PARTS: Readonly<Record<string, (context: BenchContext, folder: string) => Promise<Table>>> = {
   random: compareRandomModels,
   latency: compareLatency,
   graphs: compareGraphs,
+  layers: compareLayers,
   applications: compareApplications,
 };
 
 export const parity: Bench = {
   name: 'parity',
   title:
-    "exported graphs against TensorFlow.js, TensorFlow, Keras Applications, the ONNX checker, and PyTorch's own export",
+    "exported graphs against TensorFlow.js, TensorFlow, the layers of Keras, Keras Applications, the ONNX checker, and PyTorch's own export",
   parts: Object.keys(PARTS),
   counts: { models: 300 },
   choices: { networks: 'value', peer: 'flag' },

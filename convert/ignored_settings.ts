@@ -1,6 +1,5 @@
 /** Settings of Keras' layers that TensorFlow.js passes over without a word or refuses without the layer's name. */
-import { isOfKeras } from './keras_forms.ts';
-import { type Fields, fieldsOf, isFields, type Json } from './topology.ts';
+import { type Fields, fieldsOf, isFields, isOfKeras, type Json } from './topology.ts';
 
 /** By class, the value at which a setting says nothing; absent and null say nothing either. */
 type Settings = Readonly<Record<string, Readonly<Record<string, Json>>>>;
@@ -9,20 +8,14 @@ const each = (classes: readonly string[], settings: Settings[string]): Settings 
   Object.fromEntries(classes.map((name) => [name, settings]));
 
 const SAYS_NOTHING: Settings = {
-  ELU: { alpha: 1 },
-  ReLU: { negative_slope: 0, threshold: 0 },
   LayerNormalization: { rms_scaling: false },
-  ...each(
-    ['Average', 'Max'].flatMap((kind) => ['2D', '3D'].map((size) => `Global${kind}Pooling${size}`)),
-    { keepdims: false },
-  ),
+  ...each(['GlobalAveragePooling2D', 'GlobalMaxPooling2D'], { keepdims: false }),
   ...each(['GlobalAveragePooling1D', 'GlobalMaxPooling1D'], {
     keepdims: false,
     data_format: 'channels_last',
   }),
-  ...each(['Conv2DTranspose', 'Conv3DTranspose'], { dilation_rate: 1, output_padding: null }),
+  ...each(['Conv2DTranspose', 'Conv3DTranspose'], { dilation_rate: 1 }),
   ...each(['Conv1D', 'Conv3D'], { groups: 1 }),
-  ...each(['GRU', 'GRUCell'], { reset_after: false }),
   ConvLSTM2D: { zero_output_for_mask: false },
 };
 
@@ -34,11 +27,6 @@ const SAYS_NOTHING_TO_KERAS: Settings = {
     antialias: false,
     data_format: 'channels_last',
   },
-};
-
-/** Where more can be done than to save a graph model. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  reset_after: 'train the layer with reset_after=False, or save the model as a graph model',
 };
 
 /** A sentence for each layer with such a setting; models and wrapped layers within are looked through, too. */
@@ -56,7 +44,7 @@ function ignoredIn(part: Json, settings: Settings): string[] {
     if ([value].flat().every((one) => one === nothing)) return [];
     return [
       `layer ${config.name} (${part.class_name}) has ${setting} ${value}, which TensorFlow.js passes over or ` +
-        `cannot compute; ${INSTEAD[setting] ?? 'save the model as a graph model'}`,
+        'cannot compute; save the model as a graph model',
     ];
   });
   return [...own, ...Object.values(part).flatMap((entry) => ignoredIn(entry, settings))];

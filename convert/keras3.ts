@@ -3,6 +3,10 @@
  * (tensorflow/tfjs issue 8494: "An InputLayer should be passed either a `batchInputShape` or an `inputShape`").
  */
 import type { io } from '@tensorflow/tfjs-core';
+import { ATTENTION_ARGUMENTS } from './attention_calls.ts';
+import { withoutDerivedMasks } from './keras3_masks.ts';
+import { asLayer } from './keras3_operations.ts';
+import { HARD_SIGMOID_3 } from './layers/activations.ts';
 import { type Refuse, refuseAtOnce } from './refuse.ts';
 import { type Fields, fieldsOf, isFields, type Json, listOf } from './topology.ts';
 
@@ -16,15 +20,14 @@ const MODELS: readonly (string | undefined)[] = ['Sequential', 'Functional', 'Mo
 export function asKeras2(artifacts: io.ModelArtifacts, refuse: Refuse = refuseAtOnce): io.ModelArtifacts {
   const topology = artifacts.modelTopology as Fields;
   if (!String(topology.keras_version ?? '').startsWith('3')) return artifacts;
-  const root = fieldsOf(topology.model_config);
+  const root = withoutDerivedMasks(fieldsOf(topology.model_config));
   const classes = new Map(classesIn(root));
-  const cells = new Map(stackedCells(root));
   return {
     ...artifacts,
     modelTopology: { ...topology, model_config: translate(root, { classes, refuse }) },
     weightSpecs: (artifacts.weightSpecs ?? []).map((spec) => ({
       ...spec,
-      name: weightName(spec.name, classes, cells),
+      name: weightName(spec.name, classes),
     })),
   };
 }
@@ -41,30 +44,16 @@ function classesIn(model: Fields): [name: string, className: string][] {
     ]);
 }
 
-/** The names of the cells of each recurrent layer over a list of them, by the name of the layer. */
-type StackedCells = ReadonlyMap<string, readonly string[]>;
-
-function stackedCells(value: Json): [layer: string, cells: string[]][] {
-  if (Array.isArray(value)) return value.flatMap(stackedCells);
-  if (!isFields(value)) return [];
-  const config = fieldsOf(value.config);
-  const cells = listOf(fieldsOf(fieldsOf(config.cell).config).cells);
-  if (cells.length === 0) return Object.values(value).flatMap(stackedCells);
-  return [[String(config.name), cells.map((cell) => String(fieldsOf(fieldsOf(cell).config).name))]];
-}
-
 /**
  * `sequential/first/kernel`: the path from the outermost model. TensorFlow.js begins with the layer, `first/kernel`, and
- * leaves out a cell or a wrapped layer before the last part by itself. Cells in a list it numbers.
+ * leaves out a cell or a wrapped layer before the last part by itself.
  */
-function weightName(name: string, classes: Classes, stacked: StackedCells): string {
+function weightName(name: string, classes: Classes): string {
   const parts = name.split('/');
-  const at = parts.slice(0, -1).findLastIndex((part) => classes.has(part));
+  const at = parts.slice(0, -1).findIndex((part) => classes.has(part) && !MODELS.includes(classes.get(part)));
   if (at === -1) return name;
-  const cell = stacked.get(parts[at]!)?.indexOf(parts.at(-2)!) ?? -1;
-  if (cell !== -1) return [parts[at], `RNNCell_${cell}`, parts.at(-1)].join('/');
   const [className, within] = [classes.get(parts[at]!), parts[at + 1]!];
-  const depthwise = className === 'DepthwiseConv2D' && parts.at(-1) === 'kernel';
+  const depthwise = /^DepthwiseConv[12]D$/.test(className ?? '') && parts.at(-1) === 'kernel';
   // TensorFlow.js puts `backward_` before the name of every layer for the way back, Keras 3 only where it made that one itself.
   const back = className === 'Bidirectional' && !/^(for|back)ward_/.test(within);
   const named = back ? parts.with(at + 1, `backward_${within}`) : parts;
@@ -77,18 +66,18 @@ interface Model {
   readonly refuse: Refuse;
 }
 
-function translate(value: Json, model: Model): Json {
-  if (Array.isArray(value)) return value.map((entry) => translate(entry, model));
-  if (!isFields(value)) return value;
+function translate(given: Json, model: Model): Json {
+  if (Array.isArray(given)) return given.map((entry) => translate(entry, model));
+  if (!isFields(given)) return given;
+  const value = asLayer(given);
   if (value.class_name === 'DTypePolicy') return fieldsOf(value.config).name ?? null;
   if (value.class_name === 'function') return value.config ?? null; // an activation, by its name
   const { module: _, registered_name: __, build_config: ___, ...kept } = value;
   const fields: Record<string, Json> = {};
   for (const [key, entry] of Object.entries(kept))
     if (key === 'inbound_nodes')
-      fields[key] = listOf(entry).map((node) => inboundNode(fieldsOf(node), String(value.name), model));
-    else if (key.endsWith('activation'))
-      fields[key] = activation(translate(entry, model), String(value.name), model.refuse);
+      fields[key] = listOf(entry).map((node) => inboundNode(fieldsOf(node), value, model));
+    else if (key.endsWith('activation')) fields[key] = activation(translate(entry, model));
     else fields[key] = translate(entry, model);
   if (value.class_name === 'Bidirectional') fields.config = unprefixed(fieldsOf(fields.config ?? null));
   const renamed = RENAMED[String(value.class_name)];
@@ -98,12 +87,9 @@ function translate(value: Json, model: Model): Json {
   return fields;
 }
 
-/** Refused is the hard sigmoid: max(0, min(1, x / 6 + 1 / 2)) in Keras 3, with x / 5 in TensorFlow.js. */
-function activation(name: Json, layer: string, refuse: Refuse): Json {
-  if (name === 'hard_sigmoid')
-    refuse(
-      `layer ${layer} has the activation hard_sigmoid, which Keras 3 computes in another way than TensorFlow.js; save the model as a graph model`,
-    );
+/** The hard sigmoid is max(0, min(1, x / 6 + 1 / 2)) in Keras 3, with x / 5 in TensorFlow.js. */
+function activation(name: Json): Json {
+  if (name === 'hard_sigmoid') return HARD_SIGMOID_3;
   return name === 'silu' ? 'swish' : name;
 }
 
@@ -131,7 +117,9 @@ function rename(config: Fields, names: Readonly<Record<string, string>>): Fields
 }
 
 /** One use of a layer: `[[layer, node, tensor, keywords], ...]`, of the tensors in its arguments. */
-function inboundNode({ args, kwargs }: Fields, layer: string, { classes, refuse }: Model): Json {
+function inboundNode({ args, kwargs }: Fields, called: Fields, { classes, refuse }: Model): Json {
+  const { name: layer, class_name } = called;
+  if (class_name === 'MultiHeadAttention') return attentionNode(listOf(args), fieldsOf(kwargs), classes);
   const keywords = Object.fromEntries(
     Object.entries(fieldsOf(kwargs ?? {})).filter(([, value]) => value !== null),
   );
@@ -141,6 +129,21 @@ function inboundNode({ args, kwargs }: Fields, layer: string, { classes, refuse 
       `layer ${layer} is called with tensors by keyword or with none, which a TensorFlow.js layers model cannot say; save the model as a graph model`,
     );
   return histories.map((history) => [...listOf(tensor(history, classes)), keywords]);
+}
+
+/** As Keras 2 writes it: the query, and all else by keyword. */
+function attentionNode(args: readonly Json[], kwargs: Fields, classes: Classes): Json {
+  const all: Fields = {
+    ...Object.fromEntries(args.map((arg, i) => [ATTENTION_ARGUMENTS[i]!, arg])),
+    ...kwargs,
+  };
+  const { query, ...others }: Fields = Object.fromEntries(
+    Object.entries(all).map(([name, value]) => {
+      const [history] = historiesOf(value);
+      return [name, history === undefined ? value : tensor(history, classes)];
+    }),
+  );
+  return [[...listOf(query), others]];
 }
 
 /** `keras_history` of all tensors in `value`, in their order. */

@@ -18,7 +18,9 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
 import { BIDIRECTIONAL, registerBidirectional } from './bidirectional.ts';
-import { type Fields, fieldsOf, isFields, type Json } from './topology.ts';
+import { ResetAfterGRU } from './layers/recurrent.ts';
+import { registerOwnLayers } from './layers/table.ts';
+import { type Fields, fieldsOf, isFields, isOfKeras, type Json } from './topology.ts';
 
 type Layer = layers.Layer;
 type Shape = Array<number | null>;
@@ -60,6 +62,7 @@ interface Depthwise extends Layer {
 export const KERAS_FORMS: Readonly<Record<string, KerasForm>> = {
   LSTM: ZERO_OUTPUT,
   GRU: ZERO_OUTPUT,
+  [ResetAfterGRU.className]: ZERO_OUTPUT,
   SimpleRNN: ZERO_OUTPUT,
   RNN: ZERO_OUTPUT,
   /** The mean of the steps that a mask leaves. */
@@ -143,11 +146,6 @@ export function inKerasForms(artifacts: io.ModelArtifacts): io.ModelArtifacts {
   return { ...artifacts, modelTopology: renamed(topology) as Fields };
 }
 
-/** Whether Keras saved the model, and not TensorFlow.js. */
-export function isOfKeras({ keras_version: version }: Fields): boolean {
-  return typeof version === 'string' && !version.startsWith('tfjs');
-}
-
 function renamed(value: Json): Json {
   if (Array.isArray(value)) return value.map(renamed);
   if (!isFields(value)) return value;
@@ -187,6 +185,7 @@ function channelsLast(first: boolean, x: Tensor, action: (images: Tensor4D) => T
 
 /** Lets `tf.loadLayersModel` read models with these layers; doing it again changes nothing. */
 function registerForms(): void {
+  registerOwnLayers();
   const { classNameMap } = serialization.SerializationMap.getMap();
   for (const [name, form] of Object.entries(KERAS_FORMS)) {
     if (formName(name) in classNameMap) continue;

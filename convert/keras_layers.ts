@@ -85,18 +85,7 @@ export const REWRITES: Readonly<Record<string, Rewrite>> = {
     reweigh: (_, [channels]) => ({ name: 'depthwise_kernel', shape: [1, 1, channels!, 1] }),
   }),
   StochasticDepth: nothing,
-  SpatialDropout2D: nothing,
-  SpatialDropout3D: nothing,
-  ActivityRegularization: nothing,
-  RandomFlip: nothing,
-  RandomTranslation: nothing,
-  RandomRotation: nothing,
-  RandomZoom: nothing,
-  RandomContrast: nothing,
-  RandomBrightness: nothing,
   CustomScaleLayer: (layer, { scale = 1 }) => scaledSum(layer, scale),
-  /** A class of this name that somebody has registered stays. */
-  Subtract: (layer) => (isLayerClass('Subtract') ? undefined : scaledSum(layer, -1)),
   TFOpLambda: (layer, { name, function: called }) => {
     const operation = OPERATIONS[String(called)];
     const uses = listOf(layer.inbound_nodes).map(listOf); // of one tensor, which Keras writes without its list

@@ -1,9 +1,8 @@
 /** Classes that a layers model names and nobody has registered: layers, activations, regularizers, constraints. */
 import { serialization } from '@tensorflow/tfjs-core';
 import { nearest } from '../config/nearest.ts';
-import { isOfKeras } from './keras_forms.ts';
 import { isLayerClass } from './load_layers.ts';
-import { type Fields, fieldsOf, isFields, type Json, listOf } from './topology.ts';
+import { type Fields, fieldsOf, isFields, isOfKeras, type Json, listOf } from './topology.ts';
 
 const { classNameMap } = serialization.SerializationMap.getMap();
 
@@ -30,18 +29,6 @@ const INSTEAD: ReadonlyArray<{ readonly layers: readonly string[]; readonly inst
   {
     layers: ['TextVectorization', 'StringLookup', 'Hashing', 'HashedCrossing'],
     instead: 'Files made here hold no strings. Do that step before the model, and save the model without it',
-  },
-  {
-    layers: ['Subtract'],
-    instead: 'Multiply the second by -1 (Rescaling) and use Add, or save a graph model',
-  },
-  {
-    layers: ['GlobalMaxPooling3D', 'GlobalAveragePooling3D'],
-    instead: 'Use MaxPooling3D or AveragePooling3D of the whole size and Flatten, or save a graph model',
-  },
-  {
-    layers: ['SeparableConv1D', 'DepthwiseConv1D', 'Conv1DTranspose', 'UpSampling1D', 'ZeroPadding1D'],
-    instead: 'Use the layer in two dimensions on a row of one pixel height (Reshape), or save a graph model',
   },
 ];
 

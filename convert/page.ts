@@ -3,6 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import { CORRECTED } from './gradients.ts';
 import { REWRITES } from './keras_layers.ts';
 import { UNSUPPORTED_OPERATIONS } from './kernels/unsupported.ts';
+import { LACKING } from './layers/table.ts';
 import { isLayerClass } from './load_layers.ts';
 import { converterOperations } from './operation_names.ts';
 
@@ -44,16 +45,24 @@ const FORMS = `A model is converted as it is in inference: dropout and noise do 
 recurrent layer begins each call with zeros, \`CategoryEncoding\` leaves numbers that are out of range uncounted. Classes
 of your own convert once they are registered. Models saved by Keras 3 are read too, though TensorFlow.js itself refuses them.
 First values, regularizers, constraints, loss and optimizer are passed over, whoever wrote them. Classes and activations that nobody
-has registered, settings that TensorFlow.js is known to pass over, and the hard sigmoid of Keras 3, are refused by the name of
-the layer, all of a model's at once; whatever else fails names the layer that was being made or computed.
+has registered, settings that TensorFlow.js is known to pass over are refused by the name of the layer, all of a model's at once; whatever else fails names the layer that was being made or computed.
 
 Where TensorFlow.js 4.22 does something else than Keras, or fails, a file does what Keras does (and \`--check\` compares with that):
 a mask or a first state is not handed on to layers that were given none, volumes are normalized, a 3-D convolution whose stride
 is longer than its window begins at the first voxel, \`Softmax\` takes any axis, and layers may follow \`Resizing\`. Of a model that Keras saved, and not
 TensorFlow.js, also: \`DepthwiseConv2D\` is dilated, \`GlobalAveragePooling1D\` leaves masked steps out, a recurrent layer with
 \`zero_output_for_mask\`, or inside of \`Bidirectional\`, gives zeros for them, \`Bidirectional\` may have a \`backward_layer\`, \`Resizing\` and bilinear \`UpSampling2D\` take the centres of pixels, and \`CenterCrop\` takes pixels as they are.
-Refused are \`Resizing\` that keeps the aspect ratio, \`ELU\` with another \`alpha\` than 1, transposed convolutions with \`dilation_rate\` or \`output_padding\`, and
-\`GRU\` with \`reset_after=True\`, which is Keras' default: train it with \`reset_after=False\`, or save a graph model.`;
+A layer that is given one tensor twice leaves it to the next: TensorFlow.js has freed it by then (\`x + attention(x, x)\`).
+
+Computed here as Keras does, in Keras 2 and Keras 3 alike (\`convert/layers/\`): \`GRU\` and \`GRUCell\` with \`reset_after=True\`, Keras'
+default; \`Conv2DTranspose\` and \`Conv3DTranspose\` with \`output_padding\` or \`dilation_rate\`; \`ReLU\` with a slope or a threshold, \`ELU\` with any
+\`alpha\`; the activations \`gelu\`, \`silu\`, \`mish\`, \`exponential\`, \`leaky_relu\`, \`hard_silu\`, \`celu\`, \`squareplus\`, \`log_sigmoid\`, \`hard_tanh\`,
+\`tanh_shrink\`, \`hard_shrink\` and \`soft_shrink\`, and the hard sigmoid of each Keras; attention with masks, causal or not, of one sequence, two or
+three, its scores as a second output. Masks that Keras 3 wrote down as operations, and its arithmetic (\`x * 2 + 1\`, which hands no mask on), are read. The mask of \`Add\` and its likes is that of each Keras.
+
+Refused are \`Resizing\` that keeps the aspect ratio, convolutions of sequences and volumes in \`groups\`, \`MultiHeadAttention\` along several axes, with
+a gate or a sliding window, attention within a wrapper or with a mask of its own, \`EinsumDense\` with \`...\` at the end, and \`Discretization\` that gives
+no numbers of bins: save a graph model. Layers that are not listed here are unknown to TensorFlow.js and to this converter.`;
 
 const CONTROL = `A condition or loop that is known while recording is followed. Of an unknown one in the form of TensorFlow 2 both branches
 are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). An unknown one in the
@@ -73,7 +82,8 @@ export function converterPage(): string {
   const refused = new Set(UNSUPPORTED_OPERATIONS.flatMap(({ operations }) => operations));
   const operations = converterOperations().filter((name) => !refused.has(name));
   const classes = layerClasses();
-  const lacking = Object.keys(REWRITES).filter((name) => !classes.includes(name));
+  const rewritten = Object.keys(REWRITES).filter((name) => !classes.includes(name));
+  const lacking = [...rewritten, ...Object.keys(LACKING)];
   const rows = UNSUPPORTED_OPERATIONS.map(
     ({ operations, reason, instead }) => `| ${code(operations)} | ${reason} | ${instead} |`,
   );

@@ -8,7 +8,10 @@ import { inKerasForms } from './keras_forms.ts';
 import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
 import { unknownClasses } from './known_classes.ts';
+import { inOwnLayers } from './own_layers.ts';
 import { refuseAll } from './refuse.ts';
+import { withoutRepeatedInputs } from './repeated_inputs.ts';
+import { withNumberedCells } from './stacked_cells.ts';
 import { withoutSuperfluous, withoutTraining } from './superfluous_settings.ts';
 import { requireWhole } from './weights.ts';
 
@@ -60,15 +63,20 @@ export async function readModel(path: string, purpose: Purpose = 'training'): Pr
   }
 }
 
-/** The same layers model in words of TensorFlow.js. */
-function readable(artifacts: io.ModelArtifacts, purpose: Purpose): io.ModelArtifacts {
+/**
+ * The same layers model, by Keras or TensorFlow.js, in layers that `tf.loadLayersModel` reads and that compute what those do
+ * who saved it.
+ * @throws Error of all layers of which that cannot be said.
+ */
+export function readable(artifacts: io.ModelArtifacts, purpose: Purpose = 'inference'): io.ModelArtifacts {
   const problems: string[] = [];
   const refuse = (problem: string) => problems.push(problem);
   const saved = purpose === 'inference' ? withoutTraining(artifacts) : artifacts;
-  const known = inKnownLayers(asKeras2(withoutSuperfluous(saved), refuse), refuse);
+  const named = withNumberedCells(asKeras2(withoutSuperfluous(saved), refuse));
+  const known = inOwnLayers(inKnownLayers(named, refuse), refuse);
   const unknown = unknownClasses(known.modelTopology);
   refuseAll([...problems, ...unknown.problems, ...ignoredSettings(known.modelTopology)], unknown.instead);
-  return inKerasForms(known);
+  return withoutRepeatedInputs(inKerasForms(known));
 }
 
 /** The model.json that `path` means: itself, PATH/model.json, or the one of a trainer's run, PATH/model/model.json. */

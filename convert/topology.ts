@@ -18,3 +18,8 @@ export function fieldsOf(value: Json | undefined): Fields {
 export function listOf(value: Json | undefined): readonly Json[] {
   return Array.isArray(value) ? value : [];
 }
+
+/** Whether Keras saved the model of this topology, and not TensorFlow.js. */
+export function isOfKeras({ keras_version: version }: Fields): boolean {
+  return typeof version === 'string' && !version.startsWith('tfjs');
+}

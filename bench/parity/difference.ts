@@ -13,7 +13,9 @@ export function relativeDifference(got: Float32Array, expected: Float32Array): n
   const floor = 0.01 * expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const worst = got.reduce(
     (most, value, i) =>
-      Math.max(most, Math.abs(value - expected[i]!) / Math.max(Math.abs(expected[i]!), floor)),
+      value === expected[i]
+        ? most
+        : Math.max(most, Math.abs(value - expected[i]!) / Math.max(Math.abs(expected[i]!), floor)),
     0,
   );
   return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst;

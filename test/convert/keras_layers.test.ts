@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
 import { ignoredSettings } from '../../convert/ignored_settings.ts';
 import { inKnownLayers } from '../../convert/keras_layers.ts';
+import { inOwnLayers } from '../../convert/own_layers.ts';
 import { refuseAll } from '../../convert/refuse.ts';
 import { assertComputes } from './support/computes.ts';
 import { randomArray, seeded } from './support/numbers.ts';
@@ -63,7 +64,7 @@ function saved(...layers: readonly Saved[]): { artifacts: tf.io.ModelArtifacts; 
 }
 
 async function read(artifacts: tf.io.ModelArtifacts) {
-  const known = inKnownLayers(artifacts);
+  const known = inOwnLayers(inKnownLayers(artifacts));
   refuseAll(ignoredSettings(known.modelTopology));
   return loadLayersModel({ load: async () => known });
 }

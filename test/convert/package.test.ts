@@ -61,7 +61,7 @@ test('it holds what runs, its types and its papers, and nothing else', () => {
   const papers = ['package.json', 'README.md', 'LICENSE', 'docs/converter.md', 'bin/convert'];
   const others = files.filter((file) => !papers.includes(file));
   for (const file of others)
-    assert.match(file, /^dist\/(convert|config)\/((kernels|quantize)\/)?\w+\.(js|d\.ts)$/);
+    assert.match(file, /^dist\/(convert|config)\/((kernels|layers|quantize)\/)?\w+\.(js|d\.ts)$/);
   const config = others.filter((file) => file.startsWith('dist/config/'));
   assert.deepEqual(
     config.sort(),

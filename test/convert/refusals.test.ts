@@ -59,7 +59,7 @@ const refused = (file: string, ...expected: RegExp[]) =>
 describe('a layers model', () => {
   test('lists all classes that nobody has registered and all settings that are passed over, before it is built', async () => {
     const file = await saved(dense(), (list) => {
-      list[0]!.config.activation = 'leaky_relu';
+      list[0]!.config.activation = 'leaky_elu';
       list.splice(
         1,
         0,
@@ -69,20 +69,20 @@ describe('a layers model', () => {
           config: { layer: { class_name: 'Mine', config: { name: 'inner' } } },
         },
         { class_name: 'Lambda', config: { name: 'code' } },
-        { class_name: 'GRU', config: { name: 'gated', reset_after: true } },
-        { class_name: 'ELU', config: { name: 'sloped', alpha: 0.5 } },
+        { class_name: 'LayerNormalization', config: { name: 'even', rms_scaling: true } },
+        { class_name: 'Conv1D', config: { name: 'grouped', groups: 2 } },
       );
     });
     await refused(
       file,
       /6 things stand in the way/,
-      /layer first \(Dense\) has the activation leaky_relu.*known are elu, .*hard_sigmoid/,
+      /layer first \(Dense\) has the activation leaky_elu.*known are elu, .*hard_sigmoid/,
       /layer typo is of class Dence.*nearest by name: Dense/,
       /\n {2}A class of your own: .*tf\.serialization\.registerClass.*convertModel\(\).*tfjs_graph_model\)$/,
       /layer inner is of class Mine/,
       /layer code is of class Lambda.*holds Python code/,
-      /layer gated \(GRU\) has reset_after true/,
-      /layer sloped \(ELU\) has alpha 0\.5/,
+      /layer even \(LayerNormalization\) has rms_scaling true/,
+      /layer grouped \(Conv1D\) has groups 2/,
     );
   });
 

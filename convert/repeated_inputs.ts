@@ -1,0 +1,39 @@
+/**
+ * Layers that are given one tensor twice, `x * x` or attention of a sequence to itself. TensorFlow.js counts each giving when
+ * it frees tensors, but the layer once when it counts who needs them: the tensor is gone before the next layer.
+ */
+import type { io } from '@tensorflow/tfjs-core';
+import { type Fields, fieldsOf, isFields, type Json, listOf } from './topology.ts';
+
+/** The same model, in which such a tensor passes through a layer that does nothing before it is given again. */
+export function withoutRepeatedInputs(artifacts: io.ModelArtifacts): io.ModelArtifacts {
+  return { ...artifacts, modelTopology: apart(artifacts.modelTopology as Fields) as Fields };
+}
+
+function apart(value: Json): Json {
+  if (Array.isArray(value)) return value.flatMap(layersFor);
+  if (!isFields(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, apart(entry)]));
+}
+
+/** An entry of a list, which may be a layer; before it, what its repeated inputs pass through. */
+function layersFor(entry: Json): readonly Json[] {
+  const whole = apart(entry);
+  if (!isFields(whole) || whole.inbound_nodes === undefined) return [whole];
+  const before: Fields[] = [];
+  const inbound_nodes = listOf(whole.inbound_nodes).map((use, i) => {
+    const seen = new Set<string>();
+    return listOf(use).map((history, position) => {
+      const tensor = JSON.stringify(listOf(history).slice(0, 3));
+      if (!seen.has(tensor)) {
+        seen.add(tensor);
+        return history;
+      }
+      const name = `${fieldsOf(whole.config).name}/again_${i}_${position}`;
+      const config = { name, activation: 'linear' };
+      before.push({ class_name: 'Activation', name, config, inbound_nodes: [[history]] });
+      return [name, 0, 0, listOf(history)[3] ?? {}];
+    });
+  });
+  return before.length === 0 ? [whole] : [...before, { ...whole, inbound_nodes }];
+}

@@ -1,0 +1,105 @@
+/** Masks as Keras 3 writes them: operations on the tensor behind the mask, handed on by keyword. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { loadLayersModel } from '@tensorflow/tfjs-layers';
+import { readable } from '../../convert/source.ts';
+import { assertComputes } from './support/computes.ts';
+import { grid, gridOfTensor, tensorOf } from './support/grids.ts';
+
+tf.env().set('PROD', true);
+await tf.setBackend('cpu');
+
+const from = (layer: string, node = 0) => ({
+  ...{ class_name: '__keras_tensor__', config: { keras_history: [layer, node, 0] } },
+});
+const layer = (class_name: string, name: string, config: object, args: unknown[], kwargs: object = {}) => ({
+  ...{ module: 'keras.layers', class_name, name, config: { name, ...config } },
+  inbound_nodes: args.length === 0 ? [] : [{ args, kwargs }],
+});
+const entrance = (shape: number[]) => layer('InputLayer', 'x', { batch_shape: [null, ...shape] }, []);
+
+function savedBy3(layers: object[], output: string): tf.io.ModelArtifacts {
+  const config = { name: 'model', layers, input_layers: ['x', 0, 0], output_layers: [output, 0, 0] };
+  const model_config = { class_name: 'Functional', config };
+  return { modelTopology: { keras_version: '3.15.1', backend: 'tensorflow', model_config } };
+}
+
+/** A step is left out where all its numbers are 0. */
+const masked = [
+  entrance([4, 1]),
+  layer('ReLU', 'relu', {}, [from('x')]),
+  layer('NotEqual', 'not_equal', {}, [from('relu'), 0]),
+  layer('Masking', 'masking', { mask_value: 0 }, [from('relu')]),
+  layer('Any', 'any', {}, [from('not_equal')]),
+];
+
+test('a mask that Keras derived reaches the layer without its operations', async () => {
+  const pool = layer('GlobalAveragePooling1D', 'pool', {}, [from('masking')], { mask: from('any') });
+  const artifacts = readable(savedBy3([...masked, pool], 'pool'));
+  assert.doesNotMatch(JSON.stringify(artifacts.modelTopology), /NotEqual|"any"/);
+  const model = await loadLayersModel({ load: async () => artifacts });
+  await assertComputes(model, (given) => {
+    const x = gridOfTensor(given);
+    return tensorOf(
+      grid([x.shape[0]!, 1], (n) => {
+        const left = [0, 1, 2, 3].map((t) => x.at(n!, t, 0)).filter((value) => value > 0);
+        return left.reduce((a, b) => a + b, 0) / left.length;
+      }),
+    );
+  });
+});
+
+test('a place of MultiHeadAttention that may look nowhere: zeros where Keras 3 puts them behind the softmax', async () => {
+  const settings = { num_heads: 1, key_dim: 1, value_dim: 1, use_bias: false, dropout: 0.5 };
+  const masks = { query_mask: from('any'), value_mask: from('any') };
+  const heads = layer('MultiHeadAttention', 'heads', settings, [from('masking'), from('masking')], masks);
+  const names = ['query', 'key', 'value', 'attention_output'].map((name) => `heads/${name}/kernel`);
+  const artifacts = readable({
+    ...savedBy3([...masked, heads], 'heads'),
+    weightSpecs: names.map((name) => ({ name, shape: [1, 1, 1], dtype: 'float32' as const })),
+    weightData: new Float32Array([1, 1, 1, 1]).buffer,
+  });
+  const model = await loadLayersModel({ load: async () => artifacts });
+  await assertComputes(model, (given) => {
+    const x = gridOfTensor(tf.relu(given));
+    return tensorOf(
+      grid([x.shape[0]!, 4, 1], (n, t) => {
+        if (x.at(n!, t!, 0) === 0) return 0;
+        const others = [0, 1, 2, 3].map((s) => x.at(n!, s, 0)).filter((value) => value > 0);
+        const powers = others.map((value) => Math.exp(value * x.at(n!, t!, 0)));
+        const total = powers.reduce((a, b) => a + b);
+        return others.reduce((sum, value, i) => sum + (value * powers[i]!) / total, 0);
+      }),
+    );
+  });
+});
+
+test('an operation hands no mask on, with a tensor or a number: only its layer does', async () => {
+  const op = (class_name: string, name: string, args: unknown[]) => ({
+    ...layer(class_name, name, {}, args),
+    module: 'keras.src.ops.numpy',
+  });
+  const behind = [
+    op('Add', 'add', [from('masking'), from('masking')]),
+    op('Multiply', 'double', [from('masking'), 2]),
+    layer('GlobalAveragePooling1D', 'pool', {}, [from('add')]),
+    layer('GlobalAveragePooling1D', 'pool_1', {}, [from('double')]),
+    op('Add', 'both', [from('pool'), from('pool_1')]),
+  ];
+  const model = await loadLayersModel({
+    load: async () =>
+      readable(savedBy3([...masked.filter(({ name }) => !/any|not/.test(name)), ...behind], 'both')),
+  });
+  await assertComputes(model, (x) => tf.mul(tf.mean(tf.relu(x), 1), 4));
+});
+
+test('a mask of the user is refused by the name of the layer', () => {
+  const own = layer('NotEqual', 'own', {}, [from('x'), 0]);
+  const pool = layer('GlobalAveragePooling1D', 'pool', {}, [from('relu')], { mask: from('own') });
+  assert.throws(
+    () => readable(savedBy3([...masked.slice(0, 2), own, pool], 'pool')),
+    /layer pool is called with tensors by keyword.*graph model/,
+  );
+});
