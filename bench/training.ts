@@ -34,7 +34,7 @@ async function run(context: BenchContext): Promise<Table[]> {
       tables.push(await measureRoofline(net, context.cache));
     }
   if (asked('steps'))
-    tables.push(await measureSteps(netNamed('mnist'), context.counts.steps!, context.report));
+    tables.push(...(await measureSteps(netNamed('mnist'), context.counts.steps!, context.report)));
   for (const net of NETS.filter(({ name }) => asked(name))) {
     const { speed, losses } = await measureNet(net, context);
     tables.push(speed.table, losses);

@@ -235,6 +235,8 @@ export class OnnxBackend extends TensorStorage {
       intraOpNumThreads: this.#options.threads,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      // Threads that wait in a loop take the processor from each other, unless there is one for each of them alone.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
       ...this.#profiling,
     });
     const made = { plan, session, variable };

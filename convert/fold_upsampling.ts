@@ -1,13 +1,7 @@
 /** A convolution of an image enlarged by repetition, as a convolution of the small image: the last layer of most decoders. */
 import type { Graph, Initializer, Node } from './graph.ts';
+import { foldedTaps, MAX_FOLDED_CHANNELS } from './kernels/enlarged.ts';
 import { sameShape } from './shapes.ts';
-
-/**
- * onnxruntime computes the outputs of a convolution in blocks of 8 or 16 channels; three cost as much as sixteen. The
- * small image has `factor` squared times as many channels and as much fewer pixels, so that up to here it is that much
- * faster; beyond it the multiplications are as many as before.
- */
-const BLOCK = 16;
 
 /**
  * Conv(Resize(x)) -> DepthToSpace(Conv(x)), where Resize repeats pixels a whole number of times and the convolution has
@@ -51,7 +45,7 @@ function isFoldable(g: Graph, { inputs, attributes }: Node, filter: Initializer,
     filter.dims.length === 4 &&
     height === width &&
     height % 2 === 1 &&
-    outChannels * factor ** 2 <= BLOCK &&
+    outChannels * factor ** 2 <= MAX_FOLDED_CHANNELS &&
     (attributes.group ?? 1) === 1 &&
     attributes.auto_pad === undefined &&
     has('strides', [1, 1], [1, 1]) &&
@@ -64,9 +58,8 @@ function isFoldable(g: Graph, { inputs, attributes }: Node, filter: Initializer,
 function emitFolded(g: Graph, node: Node, small: string, filter: Initializer, factor: number): void {
   const [outChannels, inChannels, size] = filter.dims as [number, number, number];
   const phases = factor ** 2;
-  const reach = Math.ceil((size - 1) / 2 / factor);
-  const folded = foldFilter(filter, factor, reach);
-  const width = 2 * reach + 1;
+  const { reach, width } = foldedTaps(size, factor);
+  const folded = foldFilter(filter, factor);
   const inputs = [
     small,
     g.weight('float32', [outChannels * phases, inChannels, width, width], folded),
@@ -89,12 +82,9 @@ function emitFolded(g: Graph, node: Node, small: string, filter: Initializer, fa
 }
 
 /** One filter for each place within a repeated pixel, in the order of DepthToSpace's mode CRD. */
-function foldFilter({ dims, data }: Initializer, factor: number, reach: number): Float32Array {
+function foldFilter({ dims, data }: Initializer, factor: number): Float32Array {
   const [outChannels, inChannels, size] = dims as [number, number, number];
-  const width = 2 * reach + 1;
-  const border = (size - 1) / 2;
-  /** The row of the small filter for row `k` of the large one, at place `phase` within a pixel; columns alike. */
-  const target = (phase: number, k: number) => Math.floor((phase + k - border) / factor) + reach;
+  const { width, target } = foldedTaps(size, factor);
   const folded = new Float32Array(outChannels * factor ** 2 * inChannels * width ** 2);
   let from = 0;
   for (let o = 0; o < outChannels; o++)

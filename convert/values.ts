@@ -30,6 +30,10 @@ export interface Value extends TensorSpec {
   origin?: Value;
   /** These images with [top, left, bottom, right] zeros around them are the value. */
   zeroBorder?: { readonly of: Value; readonly pads: Shape };
+  /** The value is this image with each pixel repeated `factor` x `factor` times. */
+  enlarged?: { readonly of: Value; readonly factor: number };
+  /** Emits the sums over blocks of `factor` x `factor` of these images, where that is less work than the images. */
+  blockSums?: (factor: number) => string | undefined;
   /** relu(this value), once emitted. */
   rectified?: Value;
   views?: Map<string, Value>;
@@ -111,8 +115,7 @@ export function elementwise(
   emit: (...names: string[]) => string,
 ): void {
   const values = operands.map((v) => v.spread ?? v);
-  const rank = out.shape.length;
-  const layout = preferredLayout(values, rank);
+  const layout = isOneChannel(out) ? 'channelsFirst' : preferredLayout(values, out.shape.length);
   const names = values.map((v) => operandName(g, v, layout));
   const covered = values
     .filter((v) => v.fill === undefined)
@@ -161,6 +164,14 @@ export function reduce(
     }
   }
   out.plain = fold(g, plain(g, v), v.shape, axes, keepDims);
+}
+
+/**
+ * Such images lie alike in both layouts, but beside a scalar onnxruntime takes dimensions that end in 1 one element at a
+ * time, 25 times as long.
+ */
+function isOneChannel({ shape }: Value): boolean {
+  return shape.length === 4 && shape[3] === 1 && shape[2]! > 1;
 }
 
 function operandName(g: Graph, v: Value, layout: Layout): string {

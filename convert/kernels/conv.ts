@@ -4,6 +4,7 @@ import { elements, type Shape } from '../shapes.ts';
 import { channelsFirst, plain, type Value, view } from '../values.ts';
 import { convolve } from './blocked.ts';
 import { activate, type FusedActivation, fill, requireActivation } from './elementwise.ts';
+import { enlargedConvolution, isFoldable } from './enlarged.ts';
 import { type Handler, type HandlerTable, handler, UnsupportedKernelError } from './handler.ts';
 import { borderedImages } from './pad.ts';
 
@@ -24,19 +25,10 @@ export const CONVOLUTION: HandlerTable = {
     ],
     emit: (g, { x, filter }, attrs, [out]) => {
       if (x!.fill === 0) return fill(out!, 0); // the state that a recurrent convolution begins with
-      const c = geometry('Conv2D', x!.shape, filter!.shape, attrs);
-      const { images, attributes } = source(x!, c);
-      const [name, oihw] = [channelsFirst(g, images), filterOihw(g, filter!)];
-      const dims = [c.outChannels, c.inChannels, c.filterHeight, c.filterWidth] as const;
-      out!.deferred = (bias) => convolve(g, { images: name, filter: oihw, bias, dims, attributes });
+      out!.deferred = convolution(g, x!, filter!, geometry('Conv2D', x!.shape, filter!.shape, attrs));
     },
   }),
-  FusedConv2D: fused(
-    'FusedConv2D',
-    geometry,
-    (g, filter) => filterOihw(g, filter),
-    () => 1,
-  ),
+  FusedConv2D: fused('FusedConv2D', geometry, convolution),
   DepthwiseConv2dNative: handler<ConvolutionAttrs>({
     outputs: ({ x, filter }, attrs) => [
       {
@@ -46,26 +38,37 @@ export const CONVOLUTION: HandlerTable = {
     ],
     emit: (g, { x, filter }, attrs, [out]) => {
       const c = depthwiseGeometry('DepthwiseConv2dNative', x!.shape, filter!.shape, attrs);
-      const { images, attributes } = source(x!, c);
-      const inputs = [channelsFirst(g, images), depthwiseFilter(g, filter!)];
-      const grouped = { ...attributes, group: c.inChannels };
-      out!.deferred = (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], grouped);
+      out!.deferred = depthwiseConvolution(g, x!, filter!, c);
     },
   }),
-  FusedDepthwiseConv2D: fused(
-    'FusedDepthwiseConv2D',
-    depthwiseGeometry,
-    (g, filter) => depthwiseFilter(g, filter),
-    (c) => c.inChannels,
-  ),
+  FusedDepthwiseConv2D: fused('FusedDepthwiseConv2D', depthwiseGeometry, depthwiseConvolution),
 };
+
+/** Emits a convolution in NCHW, with a bias for each channel or without. */
+type EmitConvolution = (bias?: string) => string;
+
+function convolution(g: Graph, x: Value, filter: Value, c: Geometry): EmitConvolution {
+  const { enlarged } = x.origin ?? x;
+  if (enlarged && isFoldable(g, c, enlarged.factor))
+    return enlargedConvolution(g, enlarged.of, filter, c, enlarged.factor);
+  const { images, attributes } = source(x, c);
+  const [name, oihw] = [channelsFirst(g, images), filterOihw(g, filter)];
+  const dims = [c.outChannels, c.inChannels, c.filterHeight, c.filterWidth] as const;
+  return (bias) => convolve(g, { images: name, filter: oihw, bias, dims, attributes });
+}
+
+function depthwiseConvolution(g: Graph, x: Value, filter: Value, c: Geometry): EmitConvolution {
+  const { images, attributes } = source(x, c);
+  const inputs = [channelsFirst(g, images), depthwiseFilter(g, filter)];
+  const grouped = { ...attributes, group: c.inChannels };
+  return (bias) => g.op('Conv', bias === undefined ? inputs : [...inputs, bias], grouped);
+}
 
 /** A convolution with what TensorFlow.js fused behind it: a bias for each channel, and an activation. */
 function fused(
   kernel: string,
   geometryOf: typeof depthwiseGeometry,
-  filterOf: (g: Graph, filter: Value) => string,
-  groups: (c: Geometry) => number,
+  convolutionOf: typeof convolution,
 ): Handler {
   return handler<ConvolutionAttrs & FusedActivation>({
     outputs: ({ x, filter, bias }, attrs) => {
@@ -80,11 +83,8 @@ function fused(
     },
     emit: (g, { x, filter, bias, preluActivationWeights }, attrs, [out]) => {
       const c = geometryOf(kernel, x!.shape, filter!.shape, attrs);
-      const { images, attributes } = source(x!, c);
-      const inputs = [channelsFirst(g, images), filterOf(g, filter!)];
-      if (bias) inputs.push(plain(g, view(g, bias, [c.outChannels])));
-      const group = groups(c);
-      const name = g.op('Conv', inputs, group === 1 ? attributes : { ...attributes, group });
+      const channelBias = bias && plain(g, view(g, bias, [c.outChannels]));
+      const name = convolutionOf(g, x!, filter!, c)(channelBias);
       activate(g, { ...out!, channelsFirst: name }, out!, attrs, preluActivationWeights);
     },
   });

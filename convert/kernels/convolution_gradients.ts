@@ -13,6 +13,7 @@ import {
   outputPadding,
 } from './conv.ts';
 import { fill } from './elementwise.ts';
+import { enlargedInputGradient, isFoldable } from './enlarged.ts';
 import { type HandlerTable, handler } from './handler.ts';
 import { padImages } from './pad.ts';
 
@@ -37,6 +38,8 @@ export const CONVOLUTION_GRADIENTS: HandlerTable = {
       if (dy!.fill === 0) return fill(out!, 0);
       const c = geometry('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs);
       out!.deferred = inputGradient(g, dy!, filter!, c);
+      out!.blockSums = (factor) =>
+        isFoldable(g, c, factor) ? enlargedInputGradient(g, dy!, filter!, c, factor) : undefined;
     },
   }),
   Conv2DBackpropFilter: handler<FilterGradientAttrs>({
