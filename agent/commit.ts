@@ -17,15 +17,13 @@ export interface CommitOptions {
   /** Whether another entry is on its way: only then is company waited for. */
   readonly expectsMore: () => boolean;
   readonly onCondition: (code: Alert, message: string | null) => void;
-  /** The ledger is damaged: the agent has to start anew, which mends it. */
-  readonly onDamage: (error: LedgerError) => void;
   readonly stop: AbortSignal;
 }
 
 export interface Commits {
   /**
-   * Resolves once the verdict is on disk, for which it is tried again and again. null: it is recorded already, or the
-   * agent was stopped before it could be.
+   * Resolves once the verdict is on disk, for which it is tried again and again. null: it is recorded already, the ledger
+   * does not take its values (`ledger-failing` says so), or the agent was stopped before it could be.
    */
   add(entry: Entry): Promise<Verdict | null>;
 }
@@ -46,16 +44,7 @@ export function openCommits(options: CommitOptions): Commits {
     timer = undefined;
     committing = true;
     while (waiting.length > 0) {
-      const together = waiting.splice(0, MOST_TOGETHER);
-      try {
-        const verdicts = await record(
-          together.map(({ entry }) => entry),
-          options,
-        );
-        for (const [i, { resolve }] of together.entries()) resolve(verdicts[i] ?? null);
-      } catch (error) {
-        for (const { reject } of together) reject(error);
-      }
+      await settle(waiting.splice(0, MOST_TOGETHER), options);
     }
     committing = false;
   };
@@ -72,29 +61,42 @@ export function openCommits(options: CommitOptions): Commits {
   };
 }
 
-/** Empty: stopped before it was possible. */
-async function record(entries: readonly Entry[], options: CommitOptions): Promise<(Verdict | null)[]> {
-  const verdicts = await answered(() => {
-    const made = options.ledger.record(entries);
-    options.onCondition('ledger-failing', null);
-    options.onCondition('disk-full', null);
-    return made;
-  }, options);
-  return verdicts ?? [];
+/** One that cannot be recorded, however often it is tried, takes none of the others with it. */
+async function settle(together: readonly Waiting[], options: CommitOptions): Promise<void> {
+  const entries = together.map(({ entry }) => entry);
+  try {
+    const verdicts = await answered(() => options.ledger.record(entries), options);
+    for (const [i, { resolve }] of together.entries()) resolve(verdicts?.[i] ?? null);
+  } catch (error) {
+    if (together.length > 1) {
+      for (const one of together) await settle([one], options);
+      return;
+    }
+    const [{ resolve, reject }] = together as [Waiting];
+    if (!(error instanceof LedgerError)) return reject(error);
+    options.onCondition(error.alert, error.message); // stays: its file is looked at again with the folder
+    resolve(null);
+  }
 }
 
-/** What the ledger answers, asked again and again until it can. null: its answer, or stopped before. */
+/**
+ * What the ledger answers, asked again and again until it can. null: its answer, or stopped before.
+ * @throws LedgerError when it does not take the values, for which asking again does not help.
+ */
 export async function answered<T>(
   ask: () => T | null,
-  options: Pick<CommitOptions, 'onCondition' | 'onDamage' | 'stop'>,
+  options: Pick<CommitOptions, 'onCondition' | 'stop'>,
 ): Promise<T | null> {
+  const raised = new Set<LedgerError['alert']>();
   for (;;) {
     try {
-      return ask();
+      const answer = ask();
+      for (const alert of raised) options.onCondition(alert, null);
+      return answer;
     } catch (error) {
-      if (!(error instanceof LedgerError)) throw error;
+      if (!(error instanceof LedgerError) || error.refused) throw error;
+      raised.add(error.alert);
       options.onCondition(error.alert, error.message);
-      if (error.damaged) options.onDamage(error);
     }
     if (options.stop.aborted) return null;
     await delay(RETRY, undefined, { signal: options.stop }).catch(() => {});

@@ -13,7 +13,7 @@ import { captureQueue, type Order } from './queue.ts';
 /** How often a full disk is looked at again, milliseconds. */
 const RETRY = 1000;
 
-export interface PipelineOptions extends Pick<CommitOptions, 'onCondition' | 'onDamage'> {
+export interface PipelineOptions extends Pick<CommitOptions, 'onCondition'> {
   /** The watched folder. */
   readonly folder: string;
   /** Captures inspected at the same time. */

@@ -15,6 +15,7 @@ import type { Holder } from './deliver/lock.ts';
 import { type Publishing, startPublishing } from './deliver/publish.ts';
 import { missingMessage, rebuiltMessage } from './deliver/rebuild.ts';
 import { SCHEMA_VERSION } from './deliver/schema.ts';
+import { telling } from './deliver/telling.ts';
 import { openDiskProbe } from './disk.ts';
 import type { FaultPoint } from './faultPoints.ts';
 import { type Ingest, startIngest } from './ingest/ingest.ts';
@@ -95,6 +96,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       ledger.close();
     }
   });
+  void ledger.damaged.then(broken.reject);
   if (!ledger.opening.checked)
     log.warn('the ledger is so large that its integrity could not be checked in time');
   const { rebuilt } = ledger;
@@ -169,6 +171,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
       if (answer !== null) log.info({ reported: answer }, 'desired settings answered');
       report(answer);
     },
+    onCondition: conditions.set,
     faultPoint,
     log,
   });
@@ -204,12 +207,12 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     },
     onChanged: (name) => parts.ingest?.reconsider(name),
     onCondition: conditions.set,
-    onDamage: broken.reject,
     faultPoint,
   });
   parts.pipeline = pipeline;
   open.defer(() => pipeline.close(PATIENCE));
 
+  const read = telling(conditions.set);
   const ingest = await startIngest({
     folder,
     ignore: settings['watch.ignore'],
@@ -217,7 +220,7 @@ export async function run(settings: AgentSettings, context: RunContext): Promise
     sweepMilliseconds: settings['watch.sweep'] * 1000,
     pollingMilliseconds: settings['watch.polling'] === 0 ? null : settings['watch.polling'] * 1000,
     depth: settings['limits.depth'],
-    isKnown: (capture) => pipeline.has(capture) || ledger.isRecorded(capture),
+    isKnown: (capture) => pipeline.has(capture) || read(() => ledger.isRecorded(capture)),
     hasRoom: pipeline.hasRoom,
     onCapture: pipeline.add,
     onCondition: conditions.set,

@@ -5,21 +5,26 @@ import { Worker } from 'node:worker_threads';
 export interface Integrity {
   /** What is wrong, in SQLite's words; null: nothing was found. */
   readonly damage: string | null;
-  /** False: it took longer than it may, and the rest is unknown. */
+  /** False: `quick_check` took longer than it may, and the rest is unknown. */
   readonly whole: boolean;
 }
 
 /**
- * Runs `PRAGMA quick_check` beside this thread; an absent file is sound. Not everything is damage: what cannot be
- * opened at all is left to whoever opens it next.
- * @param patience milliseconds; about 2 s of work for each GiB that the system holds in memory.
+ * Runs `PRAGMA quick_check` beside this thread, and then `integrity_check`, which compares indexes with their tables, too;
+ * an absent file is sound. Not everything is damage: what cannot be opened at all is left to whoever opens it next.
+ * @param patience milliseconds, for both; of each GiB that the system holds in memory the first takes about 2 s and the
+ * second 12 s.
  */
 export async function checkIntegrity(path: string, patience: number): Promise<Integrity> {
   if (!existsSync(path)) return { damage: null, whole: true };
   const worker = new Worker(new URL('./integrityWorker.ts', import.meta.url), { workerData: path });
   const { promise, resolve, reject } = Promise.withResolvers<Integrity>();
-  const timer = setTimeout(() => resolve({ damage: null, whole: false }), patience);
-  worker.on('message', (damage: string | null) => resolve({ damage, whole: true }));
+  let quick = false;
+  const timer = setTimeout(() => resolve({ damage: null, whole: quick }), patience);
+  worker.on('message', (damage: string | null) => {
+    if (quick || damage !== null) resolve({ damage, whole: true });
+    quick = true;
+  });
   worker.on('error', reject);
   try {
     return await promise;

@@ -4,19 +4,21 @@ import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makeFolder } from '../../config/folder.ts';
 import { type FaultPoint, noFault } from '../faultPoints.ts';
+import { type DamageNote, damageNote } from './damageNote.ts';
 import { type HighWater, openHighWater } from './highWater.ts';
 import { checkIntegrity } from './integrity.ts';
-import { addGap, type LedgerGaps, ledgerGaps } from './ledgerGaps.ts';
+import { type LedgerGaps, ledgerGaps } from './ledgerGaps.ts';
 import { type LedgerOutbox, ledgerOutbox } from './ledgerOutbox.ts';
 import { type LedgerRecords, lastSeq, ledgerRecords, skipTo } from './ledgerRecords.ts';
 import { type LedgerRetention, ledgerRetention } from './ledgerRetention.ts';
 import { type LedgerThresholds, ledgerThresholds } from './ledgerThresholds.ts';
 import { type LedgerWishes, ledgerWishes } from './ledgerWishes.ts';
 import { type LockOptions, lockStateFolder, StateFolderError } from './lock.ts';
+import { announceMissing, missingNumbers } from './missing.ts';
 import { finishRebuild, type Rebuilt, rebuild } from './rebuild.ts';
 import { migrate } from './schema.ts';
 import { syncFile } from './sync.ts';
-import { type Connection, isDamage, LedgerError, transaction } from './transaction.ts';
+import { type Connection, isDamage, LedgerError, reading, transaction } from './transaction.ts';
 
 export interface Ledger extends LedgerRecords {
   readonly outbox: LedgerOutbox;
@@ -25,6 +27,8 @@ export interface Ledger extends LedgerRecords {
   readonly wishes: LedgerWishes;
   readonly thresholds: LedgerThresholds;
   readonly opening: Opening;
+  /** Resolves when reading or writing finds it damaged: it has to be opened anew, which mends it. */
+  readonly damaged: Promise<LedgerError>;
   /** How this ledger was last made anew because it was damaged; null: never. */
   readonly rebuilt: Rebuilt | null;
   /**
@@ -74,9 +78,15 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
     );
   }
   const lock = await lockStateFolder(stateFolder, options);
+  const note = damageNote(stateFolder);
+  const damaged = Promise.withResolvers<LedgerError>();
+  const onDamage = (error: LedgerError) => {
+    note.write((error.cause as Error).message);
+    damaged.resolve(error);
+  };
   try {
     const highWater = openHighWater(stateFolder);
-    const { connection, ...found } = await openSound(stateFolder, faultPoint);
+    const { connection, ...found } = await openSound(stateFolder, note, highWater, { faultPoint, onDamage });
     const opening = { ...found, missing: passOver(connection, highWater) };
     const close = () => {
       connection.database.close();
@@ -91,32 +101,41 @@ export async function openLedger(stateFolder: string, options: LedgerOptions = {
       wishes: ledgerWishes(connection),
       thresholds: ledgerThresholds(connection),
       opening,
-      rebuilt: rebuiltOf(connection.database),
+      damaged: damaged.promise,
+      rebuilt: rebuiltOf(connection),
       requireInPlace: inPlace(stateFolder),
       close,
     };
   } catch (cause) {
+    if (isDamage(cause)) note.write((cause as Error).message);
     lock.release();
     throw cause;
   }
 }
 
+type Hooks = Pick<Connection, 'faultPoint' | 'onDamage'>;
+
 /** Opens what is sound, and first makes it so. */
 async function openSound(
   folder: string,
-  faultPoint: FaultPoint,
+  note: DamageNote,
+  { reached }: HighWater,
+  hooks: Hooks,
 ): Promise<Omit<Opening, 'missing'> & { readonly connection: Connection }> {
   const path = join(folder, LEDGER_FILE);
   try {
     let rebuilt = finishRebuild(folder, LEDGER_FILE);
     let { damage, whole } = await checkIntegrity(path, CHECK_PATIENCE);
+    if (note.left !== null && existsSync(path)) damage ??= note.left; // what no check may see
     for (;;) {
       if (damage !== null) {
-        rebuild(folder, LEDGER_FILE, damage, faultPoint);
+        rebuild(folder, LEDGER_FILE, damage, reached, hooks.faultPoint);
         rebuilt = whole = true;
       }
       try {
-        return { connection: connect(path, faultPoint), rebuilt, checked: whole };
+        const connection = connect(path, hooks);
+        note.remove();
+        return { connection, rebuilt, checked: whole };
       } catch (error) {
         const cause = error instanceof LedgerError ? error.cause : error;
         if (!isDamage(cause) || damage !== null) throw error;
@@ -133,7 +152,7 @@ async function openSound(
 }
 
 /** @throws StateFolderError, LedgerError, and what SQLite says. */
-function connect(path: string, faultPoint: FaultPoint): Connection {
+function connect(path: string, hooks: Hooks): Connection {
   // File names stand in it: for this user's eyes only. SQLite gives its -wal and -shm the same mode.
   closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path, { timeout: 5000 });
@@ -142,7 +161,7 @@ function connect(path: string, faultPoint: FaultPoint): Connection {
     database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864',
     );
-    const connection = { database, faultPoint };
+    const connection = { database, ...hooks };
     migrate(connection, path);
     return connection;
   } catch (error) {
@@ -151,16 +170,22 @@ function connect(path: string, faultPoint: FaultPoint): Connection {
   }
 }
 
-/** Numbers that were given and are not in the ledger are announced as a gap, and not given again. */
+/**
+ * Numbers that were given and are not in the ledger are announced in gaps, and not given again.
+ * @returns those that came after its last one.
+ */
 function passOver(connection: Connection, { reached }: HighWater): Opening['missing'] {
-  const last = lastSeq(connection.database);
-  if (last >= reached) return null;
-  const missing = { first: last + 1, last: reached };
-  transaction(connection, 'pass-over', () => {
-    skipTo(connection.database, reached);
-    addGap(connection.database, { ...missing, verdicts: null, reason: 'ledger-rebuilt' });
+  const { database } = connection;
+  const { last, missing } = reading(connection, 'look for numbers that it lacks', () => {
+    const last = lastSeq(database);
+    return { last, missing: missingNumbers(database, Math.max(last, reached)) };
   });
-  return missing;
+  if (missing.length > 0)
+    transaction(connection, 'pass-over', () => {
+      if (reached > last) skipTo(database, reached);
+      announceMissing(database, missing);
+    });
+  return last < reached ? { first: last + 1, last: reached } : null;
 }
 
 function inPlace(folder: string): Ledger['requireInPlace'] {
@@ -182,7 +207,9 @@ function inPlace(folder: string): Ledger['requireInPlace'] {
   };
 }
 
-function rebuiltOf(database: DatabaseSync): Rebuilt | null {
-  const row = database.prepare("SELECT value FROM facts WHERE key = 'rebuilt'").get();
+function rebuiltOf(connection: Connection): Rebuilt | null {
+  const row = reading(connection, 'read its past', () =>
+    connection.database.prepare("SELECT value FROM facts WHERE key = 'rebuilt'").get(),
+  );
   return row === undefined ? null : (JSON.parse(row.value as string) as Rebuilt);
 }

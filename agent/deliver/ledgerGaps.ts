@@ -1,10 +1,10 @@
 /** Gaps within the ledger: numbers of verdicts that may never reach the broker, until it has taken the announcement. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Gap, GapReason } from '../../config/topics.ts';
-import { type Connection, transaction } from './transaction.ts';
+import { type Connection, reading, transaction } from './transaction.ts';
 
 export interface LedgerGaps {
-  /** Gaps that no broker has acknowledged, oldest first; `number` counts up within the ledger. */
+  /** Gaps that no broker has acknowledged, oldest first; `number` counts up within the ledger. @throws LedgerError */
   unannounced(): { readonly number: number; readonly gap: Gap }[];
   /** The broker has taken the announcement. */
   announced(number: number): void;
@@ -27,8 +27,10 @@ export function ledgerGaps(connection: Connection): LedgerGaps {
   );
   const mark = database.prepare('UPDATE gaps SET announced_ms = ? WHERE gap = ?');
   return {
-    unannounced: () =>
-      (unannounced.all() as unknown as Row[]).map(({ number, ...rest }) => ({ number, gap: gapOf(rest) })),
+    unannounced() {
+      const rows = reading(connection, 'read gaps', () => unannounced.all());
+      return (rows as unknown as Row[]).map(({ number, ...rest }) => ({ number, gap: gapOf(rest) }));
+    },
     announced: (number) => transaction(connection, 'announce', () => void mark.run(Date.now(), number)),
   };
 }

@@ -1,7 +1,7 @@
 /** The outbox within the ledger: verdicts that no broker has acknowledged yet. */
 import type { Gap, GapReason } from '../../config/topics.ts';
 import { addGap } from './ledgerGaps.ts';
-import { type Connection, transaction } from './transaction.ts';
+import { type Connection, RottenRowError, reading, transaction } from './transaction.ts';
 
 export interface Waiting {
   readonly seq: number;
@@ -17,7 +17,7 @@ export interface OutboxLimits {
 }
 
 export interface LedgerOutbox {
-  /** Up to `limit` waiting verdicts with a number above `seq`, in order. */
+  /** Up to `limit` waiting verdicts with a number above `seq`, in order. @throws LedgerError, as all of these. */
   after(seq: number, limit: number): Waiting[];
   /** The highest number that waits; 0 when none does. */
   newest(): number;
@@ -41,7 +41,8 @@ interface Oldest {
 export function ledgerOutbox(connection: Connection): LedgerOutbox {
   const { database } = connection;
   const after = database.prepare(
-    'SELECT seq, payload FROM outbox JOIN payloads USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?',
+    `SELECT seq, payload, id FROM outbox LEFT JOIN payloads USING (seq) LEFT JOIN verdicts USING (seq)
+     WHERE seq > ? ORDER BY seq LIMIT ?`,
   );
   const newest = database.prepare('SELECT coalesce(max(seq), 0) AS seq FROM outbox');
   const remove = database.prepare('DELETE FROM outbox WHERE seq = ? RETURNING bytes');
@@ -50,13 +51,17 @@ export function ledgerOutbox(connection: Connection): LedgerOutbox {
   const oldest = database.prepare(
     'SELECT seq, bytes, recorded_ms FROM outbox JOIN verdicts USING (seq) ORDER BY seq',
   );
-  const size = (): ReturnType<LedgerOutbox['size']> => ({
-    ...(total.get() as { verdicts: number; bytes: number }),
-  });
+  const size = (): ReturnType<LedgerOutbox['size']> =>
+    reading(connection, 'count what waits', () => ({
+      ...(total.get() as { verdicts: number; bytes: number }),
+    }));
 
   return {
-    after: (seq, limit) => after.all(seq, limit) as unknown as Waiting[],
-    newest: () => (newest.get() as { seq: number }).seq,
+    after: (seq, limit) =>
+      reading(connection, 'read what waits', () =>
+        (after.all(seq, limit) as unknown as (Waiting & { id: string })[]).map(asRecorded),
+      ),
+    newest: () => reading(connection, 'read what waits', () => (newest.get() as { seq: number }).seq),
     acknowledge(seqs) {
       const now = Date.now();
       transaction(connection, 'acknowledge', () => {
@@ -81,10 +86,12 @@ export function ledgerOutbox(connection: Connection): LedgerOutbox {
   function drop(reason: GapReason, tooMuch: (row: Oldest) => boolean): Gap[] {
     const { verdicts } = size();
     const dropped: number[] = [];
-    for (const row of oldest.iterate() as Iterable<Oldest & Record<string, unknown>>) {
-      if (dropped.length >= verdicts - 1 || !tooMuch(row)) break;
-      dropped.push(row.seq);
-    }
+    reading(connection, 'read the oldest that waits', () => {
+      for (const row of oldest.iterate() as Iterable<Oldest & Record<string, unknown>>) {
+        if (dropped.length >= verdicts - 1 || !tooMuch(row)) break;
+        dropped.push(row.seq);
+      }
+    });
     const [first] = dropped;
     const last = dropped.at(-1);
     if (first === undefined || last === undefined) return [];
@@ -92,5 +99,22 @@ export function ledgerOutbox(connection: Connection): LedgerOutbox {
       for (const seq of dropped) remove.get(seq);
       return [addGap(database, { first, last, verdicts: dropped.length, reason })];
     });
+  }
+}
+
+/** Bits that turned within a row are nothing that SQLite sees: what is sent is what was recorded, or it is damage. */
+function asRecorded({ seq, payload, id }: Waiting & { readonly id: string }): Waiting {
+  if (!isPayloadOf(payload, seq, id))
+    throw new RottenRowError(`the message of verdict ${seq} is not the one that was recorded`);
+  return { seq, payload };
+}
+
+/** Whether this is the message of the verdict with this number and id. */
+export function isPayloadOf(payload: unknown, seq: number, id: unknown): boolean {
+  try {
+    const said = JSON.parse(String(payload)) as { id?: unknown; seq?: unknown } | null;
+    return said?.seq === seq && said.id === id;
+  } catch {
+    return false;
   }
 }

@@ -32,11 +32,11 @@ export interface LedgerRecords {
    * Whether there is nothing to do about this file, which stands in the folder: each of its captures has a verdict,
    * nobody asked for another, the verdict does not say what has passed by now (that it was gone, or could not be read), and
    * the file was not changed in any way since.
+   * @throws LedgerError, as all that only read.
    */
   isRecorded(file: Capture): boolean;
   /**
    * The first capture of the file with which something is to do, as far as is known how many it holds; null: none.
-   * @throws LedgerError, and `following` too.
    */
   unrecorded(file: Capture): Capture | null;
   /** The next one behind `capture`, in a file that holds `frames` of them. */
@@ -231,9 +231,10 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     return verdict;
   };
   return {
-    isRecorded: (file) => unrecorded(file) === null,
-    unrecorded: (file) => reading('look for a capture', () => unrecorded(file)),
-    following: (capture, frames) => reading('look for a capture', () => following(capture, frames)),
+    isRecorded: (file) => reading(connection, 'look for a capture', () => unrecorded(file) === null),
+    unrecorded: (file) => reading(connection, 'look for a capture', () => unrecorded(file)),
+    following: (capture, frames) =>
+      reading(connection, 'look for a capture', () => following(capture, frames)),
     record(entries) {
       const verdicts = transaction(connection, 'record', () => entries.map(write));
       const newest = verdicts.findLast((verdict) => verdict !== null);
@@ -242,10 +243,13 @@ export function ledgerRecords(connection: Connection, highWater: Pick<HighWater,
     },
     counts() {
       const counts = { pass: 0, review: 0, unscorable: 0 };
-      for (const row of tallies.all() as { word: VerdictWord; verdicts: number }[])
-        counts[row.word] = row.verdicts;
+      const rows = reading(connection, 'count verdicts', () => tallies.all());
+      for (const row of rows as { word: VerdictWord; verdicts: number }[]) counts[row.word] = row.verdicts;
       return counts;
     },
-    lastVerdictAt: () => (latest.get() as { scored_at: string } | undefined)?.scored_at ?? null,
+    lastVerdictAt() {
+      const row = reading(connection, 'read the newest verdict', () => latest.get());
+      return (row?.scored_at as string | undefined) ?? null;
+    },
   };
 }

@@ -1,5 +1,5 @@
 /** Removes from the ledger what is no longer needed, and never the fact that a file was judged. */
-import { type Connection, transaction } from './transaction.ts';
+import { type Connection, reading, transaction } from './transaction.ts';
 
 export interface RetentionLimits {
   /** Most bytes of the ledger, free pages not counted. */
@@ -34,7 +34,7 @@ export function ledgerRetention(connection: Connection): LedgerRetention {
      WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.seq = payloads.seq) ORDER BY payloads.seq`,
   );
   const remove = database.prepare('DELETE FROM payloads WHERE seq = ?');
-  const bytes = () => (used.get() as { bytes: number }).bytes;
+  const bytes = () => reading(connection, 'read its size', () => (used.get() as { bytes: number }).bytes);
   /** Being above the limit lasts until nine tenths are reached. */
   let shrinking = false;
   return {
@@ -46,11 +46,13 @@ export function ledgerRetention(connection: Connection): LedgerRetention {
       let excess = shrinking ? inUse - 0.9 * limits.bytes : 0;
       const old: number[] = [];
       type Row = { seq: number; bytes: number; recorded_ms: number };
-      for (const row of oldest.iterate() as Iterable<Row & Record<string, unknown>>) {
-        if (old.length >= BATCH || (row.recorded_ms >= limits.before && excess <= 0)) break;
-        old.push(row.seq);
-        excess -= row.bytes;
-      }
+      reading(connection, 'read the oldest verdicts', () => {
+        for (const row of oldest.iterate() as Iterable<Row & Record<string, unknown>>) {
+          if (old.length >= BATCH || (row.recorded_ms >= limits.before && excess <= 0)) break;
+          old.push(row.seq);
+          excess -= row.bytes;
+        }
+      });
       if (old.length === 0) return 0;
       transaction(connection, 'prune', () => {
         for (const seq of old) remove.run(seq);

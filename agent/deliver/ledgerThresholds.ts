@@ -28,7 +28,7 @@ export interface ThresholdChange {
 }
 
 export interface LedgerThresholds {
-  /** The newest revision; null in a new ledger. */
+  /** The newest revision; null in a new ledger. @throws LedgerError */
   current(): StoredThreshold | null;
   /** The rule that the settings held when last looked at; undefined when never. @throws LedgerError */
   settingsRule(): ThresholdRule | null | undefined;
@@ -57,7 +57,7 @@ export function ledgerThresholds(connection: Connection): LedgerThresholds {
 
   return {
     current() {
-      const row = newest.get();
+      const row = reading(connection, 'read the threshold', () => newest.get());
       if (row === undefined) return null;
       return {
         threshold: {
@@ -71,13 +71,13 @@ export function ledgerThresholds(connection: Connection): LedgerThresholds {
       };
     },
     settingsRule() {
-      const row = reading('read the threshold of the settings', () => fact.get('settings-rule')) as
-        | { value: string }
-        | undefined;
+      const row = reading(connection, 'read the threshold of the settings', () =>
+        fact.get('settings-rule'),
+      ) as { value: string } | undefined;
       return row === undefined ? undefined : (JSON.parse(row.value) as ThresholdRule | null);
     },
     answered: (id, rule) =>
-      (reading('read earlier answers', () => answer.get(id, canonicalRule(rule))) as
+      (reading(connection, 'read earlier answers', () => answer.get(id, canonicalRule(rule))) as
         | Pick<Answer, 'outcome' | 'reason'>
         | undefined) ?? null,
     write: (change) =>

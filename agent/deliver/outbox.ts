@@ -5,6 +5,7 @@ import type { LedgerOutbox, Waiting } from './ledgerOutbox.ts';
 import { sendOrder } from './sendOrder.ts';
 import { DeniedError, PACKET_TOO_LARGE, type Session } from './session.ts';
 import { findSuspect } from './suspect.ts';
+import { type OnLedger, telling } from './telling.ts';
 
 export interface OutboxOptions {
   readonly ledger: LedgerOutbox;
@@ -17,6 +18,8 @@ export interface OutboxOptions {
   readonly faultPoint: FaultPoint;
   /** Called on changes: the broker refuses verdicts, in words; null: it takes them again. */
   readonly onRefused: (message: string | null) => void;
+  /** The ledger cannot be read, which is tried again; null: it can again. */
+  readonly onCondition: OnLedger;
   readonly log: Logger;
   /** Waits after a denial, milliseconds. */
   readonly denial?: { readonly first: number; readonly most: number };
@@ -44,6 +47,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
   let session: Session | null = null;
   let stopped = false;
   const order = sendOrder(ledger, options.window);
+  const read = telling(options.onCondition);
   const suspect = findSuspect();
   /** Ends every connection on which it is sent, so the others go first. */
   let culprit: number | null = null;
@@ -58,6 +62,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
   let deadline: NodeJS.Timeout | undefined;
   let writing: NodeJS.Timeout | undefined;
   let retrying: NodeJS.Timeout | undefined;
+  let rereading: NodeJS.Timeout | undefined;
   let denialsInRow = 0;
   let deniedThisRound = 0;
   let retryDelay = denial.first;
@@ -69,13 +74,13 @@ export function startOutbox(options: OutboxOptions): Outbox {
     const window = suspect.careful ? 1 : Math.min(options.window, session.receiveMaximum);
     try {
       while (inFlight.size < window) {
-        const row = order.next();
+        const row = read(() => order.next());
         if (row === null) break;
         if (!inFlight.has(row.seq) && !taken.has(row.seq) && row.seq !== culprit) send(session, row);
       }
     } catch (error) {
-      log.error({ err: error }, 'the outbox cannot be read; trying again');
-      setTimeout(pump, LEDGER_RETRY).unref();
+      unreadable(error);
+      return;
     }
     if (inFlight.size > 0) return;
     if (deniedThisRound === 0) {
@@ -83,6 +88,16 @@ export function startOutbox(options: OutboxOptions): Outbox {
       sayRefused(null);
     }
     if (onDrained !== undefined && drained()) onDrained();
+  }
+
+  /** Everything that happens meanwhile asks again, too: one timer is enough, and one line in the log for each of its turns. */
+  function unreadable(error: unknown): void {
+    if (rereading !== undefined) return;
+    log.error({ err: error }, 'the outbox cannot be read; trying again');
+    rereading = setTimeout(() => {
+      rereading = undefined;
+      beginRound();
+    }, LEDGER_RETRY);
   }
 
   function drained(): boolean {
@@ -157,10 +172,9 @@ export function startOutbox(options: OutboxOptions): Outbox {
     denialsInRow = 0;
     deniedThisRound = 0;
     try {
-      order.begin();
+      read(() => order.begin());
     } catch (error) {
-      log.error({ err: error }, 'the outbox cannot be read; trying again');
-      retrying = setTimeout(beginRound, LEDGER_RETRY);
+      unreadable(error);
       return;
     }
     if (culprit !== null) refused(culprit, 'one verdict ends the connection each time it is sent', null);
@@ -215,7 +229,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
         clearTimeout(timer);
       }
       stopped = true;
-      for (const timer of [deadline, retrying]) clearTimeout(timer);
+      for (const timer of [deadline, retrying, rereading]) clearTimeout(timer);
       session = null;
       writeDown();
     },

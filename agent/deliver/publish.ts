@@ -19,6 +19,7 @@ import { startOutbox } from './outbox.ts';
 import { lastWill, startPresence } from './presence.ts';
 import { startRetention } from './retention.ts';
 import { DeniedError, type Message, type Session } from './session.ts';
+import type { OnLedger } from './telling.ts';
 
 /** What the ledger and the process itself do not know about the agent's health. */
 export type Vitals = Pick<Health, 'queued' | 'unsettled' | 'diskFreeBytes' | 'scorerRestarts'>;
@@ -30,6 +31,7 @@ export interface PublishingOptions {
   readonly vitals: () => Vitals;
   /** Called with every message on `config/desired`, the retained one after each connection included. */
   readonly onDesired: (payload: Buffer) => void;
+  readonly onCondition: OnLedger;
   readonly faultPoint: FaultPoint;
   readonly log: Logger;
   readonly backoff?: Backoff;
@@ -90,6 +92,7 @@ export async function startPublishing(options: PublishingOptions): Promise<Publi
     acknowledge: settings['mqtt.acknowledge'],
     renew: (reason) => broker.renew(reason),
     onRefused: (message) => sayRefused('verdict', message),
+    onCondition: options.onCondition,
     faultPoint: options.faultPoint,
     log,
   });

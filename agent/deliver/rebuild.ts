@@ -26,9 +26,16 @@ const SIDE_FILES = ['-wal', '-shm', '-journal'];
 /**
  * Puts a new ledger in the place of the damaged one at `<folder>/<file>`. Killed at any point, the next start either
  * finds the damaged ledger as it was and does this once more, or finds the new one whole: see `finishRebuild`.
+ * @param noted the highest number that was given, as it stands beside the ledger; 0: not known.
  * @throws what the file system or SQLite says, such as that there is no space left.
  */
-export function rebuild(folder: string, file: string, damage: string, faultPoint: FaultPoint): Rebuilt {
+export function rebuild(
+  folder: string,
+  file: string,
+  damage: string,
+  noted: number,
+  faultPoint: FaultPoint,
+): Rebuilt {
   const at = new Date().toISOString();
   const setAside = `damaged-${at.replaceAll(/[-:]/g, '')}`;
   mkdirSync(join(folder, setAside), { mode: 0o700 });
@@ -49,7 +56,7 @@ export function rebuild(folder: string, file: string, damage: string, faultPoint
     const connection = { database, faultPoint };
     migrate(connection, building);
     rebuilt = transaction(connection, 'take-over', () => {
-      const taken = readable(join(folder, setAside, file), (source) => takeOver(source, database));
+      const taken = readable(join(folder, setAside, file), (source) => takeOver(source, database, noted));
       const told: Rebuilt = { at, damage, setAside, ...taken };
       database
         .prepare('INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)')

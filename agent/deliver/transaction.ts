@@ -7,6 +7,8 @@ import type { FaultPoint } from '../faultPoints.ts';
 export interface Connection {
   readonly database: DatabaseSync;
   readonly faultPoint: FaultPoint;
+  /** Told of whatever reading or writing finds damaged, before it throws. */
+  readonly onDamage?: (error: LedgerError) => void;
 }
 
 /** Every way in which the ledger changes, each one transaction: "Cannot ... " when it fails. */
@@ -31,27 +33,41 @@ export class LedgerError extends Error {
   readonly alert: Extract<Alert, 'disk-full' | 'ledger-failing'>;
   /** The content of the ledger is wrong: trying again does not help, opening it anew does. */
   readonly damaged: boolean;
+  /** What was to be written is nothing that the ledger takes: trying again does not help, leaving it out does. */
+  readonly refused: boolean;
   constructor(alert: LedgerError['alert'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.alert = alert;
     this.damaged = isDamage(options?.cause);
+    this.refused = !this.damaged && isRefusal(options?.cause);
   }
 }
 
+/** A row is not what was written into it, though SQLite can read it. */
+export class RottenRowError extends Error {
+  override readonly name = 'RottenRowError';
+}
+
 /** Primary result codes: https://sqlite.org/rescode.html */
-const SQLITE_FULL = 13;
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
 const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_TOOBIG = 18;
+const SQLITE_CONSTRAINT = 19;
 const SQLITE_NOTADB = 26;
+/**
+ * Extended ones, foreign key, primary key, unique and rowid: whoever writes has looked before, so that what he found and
+ * what now stands in the way cannot both be true: an index does not agree with its table.
+ */
+const CONTRADICTIONS: readonly number[] = [787, 1555, 2067, 2579];
 
 /**
  * Runs `body` between BEGIN IMMEDIATE and COMMIT; rolled back when it throws.
  * @throws LedgerError when SQLite cannot write; whatever else `body` throws.
  */
-export function transaction<T>(
-  { database, faultPoint }: Connection,
-  transition: Transition,
-  body: () => T,
-): T {
+export function transaction<T>(connection: Connection, transition: Transition, body: () => T): T {
+  const { database, faultPoint } = connection;
   let result: T;
   try {
     database.exec('BEGIN IMMEDIATE');
@@ -60,7 +76,7 @@ export function transaction<T>(
     database.exec('COMMIT');
   } catch (cause) {
     rollBack(database);
-    throw asLedgerError(TRANSITIONS[transition], cause);
+    throw asLedgerError(connection, TRANSITIONS[transition], cause);
   }
   faultPoint(`${transition}:committed`);
   return result;
@@ -70,18 +86,35 @@ export function transaction<T>(
  * Runs `body`, which only reads.
  * @throws LedgerError when SQLite cannot read; whatever else `body` throws.
  */
-export function reading<T>(operation: string, body: () => T): T {
+export function reading<T>(connection: Connection, operation: string, body: () => T): T {
   try {
     return body();
   } catch (cause) {
-    throw asLedgerError(operation, cause);
+    throw asLedgerError(connection, operation, cause);
   }
 }
 
-/** Whether SQLite says that the content of the file is wrong, rather than that it cannot be read or written now. */
+/** Whether the content of the file is wrong, rather than that it cannot be read or written now. */
 export function isDamage(error: unknown): boolean {
   const code = primaryCode(error);
-  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+  return (
+    code === SQLITE_CORRUPT ||
+    code === SQLITE_NOTADB ||
+    CONTRADICTIONS.includes(codeOf(error) ?? 0) ||
+    error instanceof RottenRowError
+  );
+}
+
+/** Whether SQLite, or its binding, does not take a value: too large a number, none where there must be one. */
+function isRefusal(error: unknown): boolean {
+  const code = primaryCode(error);
+  if (code !== null) return code === SQLITE_CONSTRAINT || code === SQLITE_TOOBIG;
+  return isBindingError(error);
+}
+
+function isBindingError(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code.startsWith('ERR_INVALID_ARG_') || code === 'ERR_OUT_OF_RANGE';
 }
 
 /** Some failures (disk full among them) make SQLite roll back by itself: https://sqlite.org/lang_transaction.html */
@@ -94,24 +127,41 @@ function rollBack(database: DatabaseSync): void {
   }
 }
 
-function primaryCode(error: unknown): number | null {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return null;
-  return error.errcode & 0xff;
+/** SQLite's extended result code; null: it is no error of SQLite. */
+function codeOf(error: unknown): number | null {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number'
+    ? error.errcode
+    : null;
 }
 
-function asLedgerError(operation: string, cause: unknown): unknown {
-  const code = primaryCode(cause);
-  if (code === null) return cause;
-  const { message, errcode } = cause as Error & { errcode: number };
-  const words =
-    code === SQLITE_FULL
-      ? 'no space left in the state folder. Make space; nothing is lost meanwhile.'
-      : isDamage(cause)
-        ? `the ledger is damaged (${message}). Restart the agent: it sets the ledger aside and makes a new one.`
-        : `${message} (SQLite ${errcode}). Check the disk that holds the state folder.`;
-  return new LedgerError(
-    code === SQLITE_FULL ? 'disk-full' : 'ledger-failing',
-    `Cannot ${operation}: ${words}`,
+function primaryCode(error: unknown): number | null {
+  const code = codeOf(error);
+  return code === null ? null : code & 0xff;
+}
+
+function asLedgerError({ onDamage }: Connection, operation: string, cause: unknown): unknown {
+  if (codeOf(cause) === null && !isDamage(cause) && !isRefusal(cause)) return cause;
+  const error = new LedgerError(
+    primaryCode(cause) === SQLITE_FULL ? 'disk-full' : 'ledger-failing',
+    `Cannot ${operation}: ${wordsOf(cause as Error)}`,
     { cause },
   );
+  if (error.damaged) onDamage?.(error);
+  return error;
+}
+
+/** What is wrong and what to do. */
+function wordsOf(cause: Error): string {
+  const { message } = cause;
+  const code = primaryCode(cause);
+  if (code === SQLITE_FULL)
+    return 'no space left in the state folder. Make space; nothing is lost meanwhile.';
+  if (isDamage(cause))
+    return `the ledger is damaged (${message}). Restart the agent: it sets the ledger aside and makes a new one.`;
+  if (isRefusal(cause))
+    return `the ledger does not take its values (${message}). All others are recorded; please report this.`;
+  const told = `${message} (SQLite ${codeOf(cause)}).`;
+  return code === SQLITE_BUSY || code === SQLITE_LOCKED
+    ? `${told} Another process holds the ledger: end it, or wait for its end; nothing is lost meanwhile.`
+    : `${told} Check the disk that holds the state folder.`;
 }

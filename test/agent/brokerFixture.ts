@@ -165,7 +165,7 @@ export async function startAgent(
   const ledger = await openLedger(more.state ?? temporaryFolder(t));
   const { log, lines } = listeningLog(() => more.broker?.check());
   const desired: string[] = [];
-  const publishing = await startPublishing({
+  const publishing: Publishing = await startPublishing({
     settings,
     ledger,
     info: () => INFO,
@@ -174,6 +174,8 @@ export async function startAgent(
       desired.push(payload.toString());
       more.broker?.check();
     },
+    onCondition: (code, message) =>
+      message === null ? publishing.clear(code) : publishing.raise(code, message),
     faultPoint: noFault,
     log,
     backoff: { first: 20, most: 100, stable: 10 },

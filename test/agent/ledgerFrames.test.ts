@@ -107,7 +107,7 @@ test('a ledger that is made anew knows which are missing', async (t) => {
   for (const frame of [1, 2, 3]) judge(ledger, frame, 5);
   const [source, target] = [new DatabaseSync(file), new DatabaseSync(otherFile)];
   target.exec('BEGIN');
-  const { verdicts } = takeOver(source, target);
+  const { verdicts } = takeOver(source, target, 0);
   target.exec('COMMIT');
   for (const one of [source, target]) one.close();
   assert.equal(verdicts, 3);

@@ -52,7 +52,6 @@ async function through(t: TestContext, meanwhile: (file: string) => void, obstac
     verdictOf: (capture, inspection, place) => makeVerdict(origin, threshold, capture, inspection, place),
     onRecorded: ({ verdict, reason }) => reasons.push(reason ?? verdict),
     onChanged: (name) => again.push(name),
-    onDamage: assert.fail,
     faultPoint: noFault,
     onCondition: (code, message) => code === 'disk-full' && conditions.push(message),
   });
@@ -140,7 +139,6 @@ test('while one capture is committed, the next is inspected already; no more tha
     },
     onRecorded: () => {},
     onChanged: assert.fail,
-    onDamage: assert.fail,
     faultPoint: noFault,
     onCondition: () => {},
   });
