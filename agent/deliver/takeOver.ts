@@ -2,7 +2,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { isPayloadOf } from './ledgerOutbox.ts';
 import { lastSeq, skipTo } from './ledgerRecords.ts';
-import { announceMissing, missingNumbers } from './missing.ts';
 import { type Row, salvage } from './salvage.ts';
 import { isDamage } from './transaction.ts';
 
@@ -49,7 +48,7 @@ const SQLITE_CONSTRAINT = 19;
 
 /**
  * Fills `target`, a new ledger, within its transaction. A capture whose verdict cannot be read is left out, so that it
- * is judged again; every number that was given and is now neither delivered nor waiting is announced in a gap.
+ * is judged again. Whoever opens the new ledger announces the numbers up to its last one that are in no verdict.
  * @param source null: nothing can be read.
  * @param noted the highest number that was given, as it stands beside the ledger; 0: not known.
  */
@@ -77,7 +76,6 @@ export function takeOver(source: DatabaseSync | null, target: DatabaseSync, note
   // Else where none can have been given: at the seconds since 1970, far more than there are verdicts.
   const last = exact ? known : noted > 0 ? known + UNNOTED : Math.max(known, Math.floor(Date.now() / 1000));
   skipTo(target, last);
-  announceMissing(target, missingNumbers(target, last));
   const { n } = target.prepare('SELECT count(*) AS n FROM verdicts').get() as { n: number };
   return { verdicts: n, incomplete };
 }

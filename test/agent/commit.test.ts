@@ -98,3 +98,31 @@ test('a verdict that cannot be made fails its own commit alone', async (t) => {
   await assert.rejects(commits.add(broken), /not a verdict/);
   assert.equal((await commits.add(entry('b')))?.seq, 1);
 });
+
+test('one that the ledger does not take stops none of its neighbours, and does not blame the disk', async (t) => {
+  const { commits, sizes, conditions } = await open(t, () => true);
+  const large = capture('large', { size: 2 ** 63 }); // one more than SQLite holds
+  const refused = { capture: large, contentSha256: null, makeVerdict: verdictOn(large) };
+  const names = Array.from({ length: MOST_TOGETHER - 1 }, (_, i) => `${i}`);
+  const verdicts = await Promise.all([
+    commits.add(refused),
+    ...names.map((name) => commits.add(entry(name))),
+  ]);
+  assert.deepEqual(
+    verdicts.map((verdict) => verdict?.seq ?? null),
+    [null, 1, 2, 3, 4, 5, 6, 7],
+  );
+  assert.equal(sizes[0], MOST_TOGETHER);
+  assert.match(conditions.at(-1)!, /does not take its values/);
+  assert.doesNotMatch(conditions.at(-1)!, /disk/);
+  assert.equal((await commits.add(entry('later')))?.seq, MOST_TOGETHER);
+});
+
+test('one that cannot be made takes none of its neighbours with it', async (t) => {
+  const { commits } = await open(t, () => true);
+  const broken = { ...entry('a'), makeVerdict: () => assert.fail('not a verdict') };
+  const failed = assert.rejects(commits.add(broken), /not a verdict/);
+  const others = Array.from({ length: MOST_TOGETHER - 1 }, (_, i) => commits.add(entry(`${i}`)));
+  assert.equal((await Promise.all(others)).length, MOST_TOGETHER - 1);
+  await failed;
+});

@@ -133,7 +133,11 @@ test('what can be read is taken over: verdicts, what waits, the threshold', asyn
   const lost = (seq: number) => waits(seq - 1) && seq <= CAPTURES;
   const gaps = ledger.gaps.unannounced().map(({ gap }) => gap);
   for (let seq = 1; seq <= CAPTURES; seq++)
-    if (lost(seq)) assert.ok(gaps.some(({ first, last }) => first <= seq && seq <= last), `${seq}`);
+    if (lost(seq))
+      assert.ok(
+        gaps.some(({ first, last }) => first <= seq && seq <= last),
+        `${seq}`,
+      );
   assert.ok(gaps.length <= 16, `${gaps.length} gaps`);
   assert.ok(gaps.every(({ first, last }) => lost(first) && lost(last)));
   ledger.close();

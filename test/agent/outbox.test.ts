@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { LedgerError } from '../../agent/deliver/transaction.ts';
 import {
   settingsFor,
   startAgent,
@@ -177,4 +178,32 @@ test('an outage beyond outbox.bytes drops the oldest and says which', async (t) 
     broker.verdicts().map((v) => v.seq),
     Array.from({ length: kept }, (_, i) => 40 - kept + 1 + i),
   );
+});
+
+test('a ledger that cannot be read is told of, tried again by one timer, and sent from once it can', async (t) => {
+  const broker = await startBroker(t);
+  const agent = await startAgent(t, settingsFor(broker.url), { broker });
+  const { newest } = agent.ledger.outbox;
+  let asked = 0;
+  // Really asked; its answer is what a disk that does not read gives.
+  Object.assign(agent.ledger.outbox, {
+    newest() {
+      asked++;
+      throw new LedgerError('ledger-failing', 'Cannot read what waits: disk I/O error (SQLite 10).');
+    },
+  });
+  await broker.until(() => broker.last('state') !== undefined);
+  const recorded = agent.record(50); // each wakes the outbox
+  const alert = () => JSON.stringify(broker.last('state')?.alerts);
+  await broker.until(() => /disk I.O error/.test(alert()));
+  assert.ok(asked >= 50);
+  const told = () => agent.lines.filter((line) => line.includes('the outbox cannot be read')).length;
+  assert.equal(told(), 1);
+  const before = asked;
+  await broker.until(() => told() === 2);
+  assert.equal(asked, before + 1, 'one timer');
+  Object.assign(agent.ledger.outbox, { newest });
+  await broker.until(() => broker.verdicts().length === 50);
+  assert.deepEqual(broker.verdicts(), recorded);
+  await broker.until(() => alert() === '[]');
 });
