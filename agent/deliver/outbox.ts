@@ -47,7 +47,8 @@ export function startOutbox(options: OutboxOptions): Outbox {
   let session: Session | null = null;
   let stopped = false;
   const order = sendOrder(ledger, options.window);
-  const read = telling(options.onCondition);
+  // Apart: that one of them can be read does not mean that the other can.
+  const [beginning, next] = [telling(options.onCondition), telling(options.onCondition)];
   const suspect = findSuspect();
   /** Ends every connection on which it is sent, so the others go first. */
   let culprit: number | null = null;
@@ -74,7 +75,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
     const window = suspect.careful ? 1 : Math.min(options.window, session.receiveMaximum);
     try {
       while (inFlight.size < window) {
-        const row = read(() => order.next());
+        const row = next(() => order.next());
         if (row === null) break;
         if (!inFlight.has(row.seq) && !taken.has(row.seq) && row.seq !== culprit) send(session, row);
       }
@@ -172,7 +173,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
     denialsInRow = 0;
     deniedThisRound = 0;
     try {
-      read(() => order.begin());
+      beginning(() => order.begin());
     } catch (error) {
       unreadable(error);
       return;
@@ -207,12 +208,12 @@ export function startOutbox(options: OutboxOptions): Outbox {
 
   return {
     wake: pump,
-    attach(next) {
-      session = next;
+    attach(attached) {
+      session = attached;
       inFlight.clear();
       watchOldest();
-      next.ended.then(() => {
-        if (session !== next) return;
+      attached.ended.then(() => {
+        if (session !== attached) return;
         session = null;
         culprit = suspect.ended([...inFlight.keys()]);
         inFlight.clear();

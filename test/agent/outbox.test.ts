@@ -183,11 +183,11 @@ test('an outage beyond outbox.bytes drops the oldest and says which', async (t) 
 test('a ledger that cannot be read is told of, tried again by one timer, and sent from once it can', async (t) => {
   const broker = await startBroker(t);
   const agent = await startAgent(t, settingsFor(broker.url), { broker });
-  const { newest } = agent.ledger.outbox;
+  const { after } = agent.ledger.outbox;
   let asked = 0;
   // Really asked; its answer is what a disk that does not read gives.
   Object.assign(agent.ledger.outbox, {
-    newest() {
+    after() {
       asked++;
       throw new LedgerError('ledger-failing', 'Cannot read what waits: disk I/O error (SQLite 10).');
     },
@@ -202,7 +202,9 @@ test('a ledger that cannot be read is told of, tried again by one timer, and sen
   const before = asked;
   await broker.until(() => told() === 2);
   assert.equal(asked, before + 1, 'one timer');
-  Object.assign(agent.ledger.outbox, { newest });
+  const alerts = broker.received.filter(({ what, payload }) => what === 'state' && /disk I.O/.test(payload));
+  assert.equal(alerts.length, 1, 'and said once');
+  Object.assign(agent.ledger.outbox, { after });
   await broker.until(() => broker.verdicts().length === 50);
   assert.deepEqual(broker.verdicts(), recorded);
   await broker.until(() => alert() === '[]');
