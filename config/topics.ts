@@ -40,7 +40,7 @@ export const ALERTS = {
   'watch-missing': 'The watched folder is missing or unreadable.',
   'watch-degraded': 'File events are not available; the folder is swept instead.',
   'disk-full': 'The state folder has no space left; scoring waits.',
-  'ledger-failing': 'The ledger cannot be written; scoring waits.',
+  'ledger-failing': 'The ledger cannot be read or written; what needs it waits.',
   'ledger-rebuilt':
     'The ledger was damaged, and a new one made of what could be read; or it lacks verdicts that were given, as after it was deleted or restored from an older copy.',
   'scorer-failing': 'The scoring process does not start; captures wait.',
