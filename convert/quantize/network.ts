@@ -25,6 +25,7 @@ export interface Layer {
 export function openNetwork(bytes: Uint8Array): Network {
   const model = fromBinary(onnx.ModelProtoSchema, bytes);
   const graph = model.graph!;
+  writeOutBiases(graph);
   const readers = new Map<string, onnx.NodeProto[]>();
   for (const node of graph.node)
     for (const name of new Set(node.input)) readers.set(name, [...(readers.get(name) ?? []), node]);
@@ -36,6 +37,25 @@ export function openNetwork(bytes: Uint8Array): Network {
     constants: new Map(graph.initializer.map((tensor) => [tensor.name, tensor])),
     outputs: new Set(graph.output.map(({ name }) => name)),
   };
+}
+
+/** A bias of equal numbers, as of a layer that is not trained yet, stands in a file as one of them, repeated by Expand. */
+function writeOutBiases(graph: onnx.GraphProto): void {
+  const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const biases = new Set(
+    graph.node.flatMap(({ opType, input }) => (opType === 'Conv' ? input.slice(2) : [])),
+  );
+  const repeated = graph.node.filter(
+    ({ opType, input, output }) =>
+      opType === 'Expand' && biases.has(output[0]!) && input.every((name) => constants.has(name)),
+  );
+  for (const { input, output } of repeated) {
+    const [value, shape] = input.map((name) => constants.get(name)!) as [onnx.TensorProto, onnx.TensorProto];
+    const dims = [...new BigInt64Array(Uint8Array.from(shape.rawData).buffer)].map(Number);
+    const size = dims.reduce((product, dim) => product * dim, 1);
+    graph.initializer.push(constant(output[0]!, new Float32Array(size).fill(floatsOf(value)[0]!), dims));
+  }
+  graph.node = graph.node.filter((node) => !repeated.includes(node));
 }
 
 /** Layers that can be computed with integers, in the order of the graph. */

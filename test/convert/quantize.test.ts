@@ -45,6 +45,10 @@ const NETS: Record<string, TracedFunction> = (() => {
   return {
     'no bias, no ReLU': (x) => ({ y: conv(conv(x, a), b) }),
     'bias and ReLU': (x) => ({ y: conv(tf.relu(tf.add(conv(x, a), p)), b) }),
+    'biases of equal numbers': (x) => {
+      const inner = tf.relu(tf.add(conv(x, a), tf.zeros([16])));
+      return { y: tf.add(conv(inner, b), tf.fill([8], 0.25)) };
+    },
     'an autoencoder': (x) => {
       const small = tf.maxPool(tf.relu(tf.add(conv(x, a), p)) as tf.Tensor4D, 2, 2, 'same');
       const middle = tf.relu(tf.add(conv(small, b), q)) as tf.Tensor4D;
