@@ -46,8 +46,9 @@ const NETS: Record<string, TracedFunction> = (() => {
     'no bias, no ReLU': (x) => ({ y: conv(conv(x, a), b) }),
     'bias and ReLU': (x) => ({ y: conv(tf.relu(tf.add(conv(x, a), p)), b) }),
     'biases of equal numbers': (x) => {
-      const inner = tf.relu(tf.add(conv(x, a), tf.zeros([16])));
-      return { y: tf.add(conv(inner, b), tf.fill([8], 0.25)) };
+      const layer = (of: tf.Tensor, filter: tf.Tensor4D, bias: tf.Tensor) =>
+        tf.fused.conv2d({ x: of as tf.Tensor4D, filter, strides: 1, pad: 'same', bias, activation: 'relu' });
+      return { y: layer(layer(x, a, tf.zeros([16])), b, tf.fill([8], 0.25)) };
     },
     'an autoencoder': (x) => {
       const small = tf.maxPool(tf.relu(tf.add(conv(x, a), p)) as tf.Tensor4D, 2, 2, 'same');
