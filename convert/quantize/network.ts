@@ -47,7 +47,9 @@ function writeOutBiases(graph: onnx.GraphProto): void {
   );
   const repeated = graph.node.filter(
     ({ opType, input, output }) =>
-      opType === 'Expand' && biases.has(output[0]!) && input.every((name) => constants.has(name)),
+      opType === 'Expand' &&
+      biases.has(output[0]!) &&
+      input.every((name) => constants.get(name)?.rawData.length),
   );
   for (const { input, output } of repeated) {
     const [value, shape] = input.map((name) => constants.get(name)!) as [onnx.TensorProto, onnx.TensorProto];
