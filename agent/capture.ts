@@ -41,10 +41,14 @@ export function sameVersion(a: Capture, b: Capture): boolean {
   );
 }
 
-/** Whether two captures are of the same file, whatever it held and is called; false where that is not known. */
-export function sameInode(a: Capture, b: Capture): boolean {
-  const [inode, other] = [a, b].map(({ stamp }) => stamp?.split('/')[0]);
-  return inode !== undefined && inode === other;
+/**
+ * Nanoseconds from the last change of `before` to that of `after`, whatever that file held and is called; null where it is
+ * not the same file, or not known to be.
+ */
+export function timeBetween(before: Capture, after: Capture): bigint | null {
+  const [inode, changed] = before.stamp?.split('/') ?? [];
+  const [other, changedAgain] = after.stamp?.split('/') ?? [];
+  return inode !== undefined && inode === other ? BigInt(changedAgain!) - BigInt(changed!) : null;
 }
 
 /** What SQLite holds as an integer: from 1677 to 2262. */

@@ -1,7 +1,7 @@
 /** From a settled capture to its record: score, look again, judge, commit. Nothing is published from here. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { REASONS, type UnscorableReason, type Verdict } from '../config/verdict.ts';
-import { type Capture, frameOf, sameInode, sameVersion } from './capture.ts';
+import { type Capture, frameOf, sameVersion, timeBetween } from './capture.ts';
 import { answered, type CommitOptions, type Commits, MOST_TOGETHER, openCommits } from './commit.ts';
 import { type LedgerRecords, PASSING, type Place } from './deliver/ledgerRecords.ts';
 import type { FaultPoint } from './faultPoints.ts';
@@ -10,6 +10,8 @@ import { withinFrames } from './inspect/frames.ts';
 import type { Inspection } from './inspect/inspection.ts';
 import { captureQueue, type Order } from './queue.ts';
 
+/** Longest time from the last byte of a copy until it has the time of its original, nanoseconds. */
+const COPIED = 1_000_000_000n;
 /** How often a full disk is looked at again, milliseconds. */
 const RETRY = 1000;
 
@@ -193,9 +195,10 @@ async function handle(
   const now = await options.look(capture);
   // What vanished after it was read was read as it stood. What changed may have been read half old, half new.
   const changed = capture.kind === 'file' && now !== null && !sameVersion(now, capture);
-  // A copy that sets an older time when it is done (`cp -p`): the same file, which now settles with its own time.
+  // A copy that sets an older time as soon as it is done (`cp -p`): the same file, which now settles with its own time.
   const older = changed && now.size === capture.size && now.modifiedNanoseconds < capture.modifiedNanoseconds;
-  if (older && sameInode(now, capture)) return options.onChanged(capture.name);
+  const between = older ? timeBetween(capture, now) : null;
+  if (between !== null && between < COPIED) return options.onChanged(capture.name);
   if (changed) inspection = unscorable('changed-while-reading');
   options.faultPoint('inspected');
   const frames = inspection.frames ?? 1;

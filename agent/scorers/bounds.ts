@@ -20,33 +20,45 @@ export interface BoundsWatch {
   stop(): void;
 }
 
-/** How often the memory of a process at work is looked at, milliseconds. */
-const MEMORY = 100;
+/** How often the memory of a process at work, and whether time goes on, are looked at, milliseconds. */
+const LOOK = 100;
+/** A look that comes later than this tells of a stall of the agent itself, which may be one of the whole machine (a paused VM). */
+const STALL = 2 * LOOK;
 /** After a stall of the agent itself the answer may be there already, unread: so long is given to read it, milliseconds. */
 const GRACE = 10;
 
 /** Watches the process `pid` from the moment on at which it gets a file. `onBeyond` may be called more than once. */
 export function watchBounds(pid: number, bounds: Bounds, onBeyond: (which: Beyond) => void): BoundsWatch {
   const { deadlineMilliseconds: whole, decodingMilliseconds: decoding } = bounds;
-  const since = performance.now();
+  /** Later by each stall: that time is not the file's. */
+  let since = performance.now();
+  let looked = since;
+  const look = () => {
+    const now = performance.now();
+    if (now - looked > STALL) since += now - looked;
+    looked = now;
+  };
   let timer: NodeJS.Timeout;
   const until = (milliseconds: number, which: Beyond) => {
     clearTimeout(timer);
-    const left = Math.max(0, since + milliseconds - performance.now());
-    timer = setTimeout(() => {
-      timer = setTimeout(() => onBeyond(which), GRACE);
-    }, left);
+    const left = () => since + milliseconds - performance.now();
+    const over = () => {
+      look();
+      timer = left() > 0 ? setTimeout(over, left()) : setTimeout(() => onBeyond(which), GRACE);
+    };
+    timer = setTimeout(over, Math.max(0, left()));
   };
   if (decoding < whole) until(decoding, 'decoding-timeout');
   else until(whole, 'timeout');
-  const memory = setInterval(() => {
+  const looks = setInterval(() => {
+    look();
     if (residentBytes(pid) > bounds.memory) onBeyond('out-of-memory');
-  }, MEMORY);
+  }, LOOK);
   return {
     decoded: () => until(whole, 'timeout'),
     stop() {
       clearTimeout(timer);
-      clearInterval(memory);
+      clearInterval(looks);
     },
   };
 }

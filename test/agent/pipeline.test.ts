@@ -22,8 +22,18 @@ import { type CaptureQueue, captureQueue, type Order } from '../../agent/queue.t
 import { makeVerdict } from '../../agent/verdict.ts';
 import { origin, scored, threshold } from './pipelineFixture.ts';
 
+interface Around {
+  readonly obstacles?: (string | null)[];
+  /** For how long `a.jpg` had stood there, nanoseconds beyond what it has. */
+  readonly stood?: bigint;
+}
+
 /** Puts `a.jpg` through a pipeline whose `inspect` does `meanwhile`; what was recorded, and which names are to be looked at again. */
-async function through(t: TestContext, meanwhile: (file: string) => void, obstacles: (string | null)[] = []) {
+async function through(
+  t: TestContext,
+  meanwhile: (file: string) => void,
+  { obstacles = [], stood = 0n }: Around = {},
+) {
   const place = mkdtempSync(path.join(tmpdir(), 'plumbline-pipeline-'));
   t.after(() => rmSync(place, { recursive: true }));
   const folder = path.join(place, 'captures');
@@ -55,7 +65,9 @@ async function through(t: TestContext, meanwhile: (file: string) => void, obstac
     faultPoint: noFault,
     onCondition: (code, message) => code === 'disk-full' && conditions.push(message),
   });
-  const capture = (await captureAt(folder, 'a.jpg')) as Capture;
+  const seen = (await captureAt(folder, 'a.jpg')) as Capture;
+  const [inode, changed] = seen.stamp!.split('/');
+  const capture = { ...seen, stamp: `${inode}/${BigInt(changed!) - stood}` };
   pipeline.add(capture, true);
   assert.ok(pipeline.has(capture));
   await pipeline.idle();
@@ -85,6 +97,13 @@ test('one that is written anew with as many bytes too', async (t) => {
 test('a copy that gets its old time late is one capture, not two', async (t) => {
   const { reasons, again, recorded } = await through(t, (file) => utimesSync(file, 1e9, 1e9));
   assert.deepEqual([reasons, again, recorded], [[], ['a.jpg'], false]);
+});
+
+test('one that had stood there before it got an older time, and perhaps another content, has a record', async (t) => {
+  const { reasons, again } = await through(t, (file) => utimesSync(file, 1e9, 1e9), {
+    stood: 2_000_000_000n,
+  });
+  assert.deepEqual([reasons, again], [['changed-while-reading'], ['a.jpg']]);
 });
 
 test('an older file that takes the name is another one, and what stood there has a record', async (t) => {
@@ -151,7 +170,7 @@ test('while one capture is committed, the next is inspected already; no more tha
 });
 
 test('while something stands in the way nothing is read, and then everything is', async (t) => {
-  const { reasons, conditions } = await through(t, () => {}, ['no space']);
+  const { reasons, conditions } = await through(t, () => {}, { obstacles: ['no space'] });
   assert.deepEqual(reasons, ['pass']);
   assert.equal(conditions[0], 'no space');
   assert.equal(conditions[1], null);

@@ -188,6 +188,16 @@ test('an answer that came while the agent itself stood still is no timeout', asy
   assert.equal(pool.restarts, 0);
 });
 
+test('time for which the whole machine stood still is not counted', async (t) => {
+  const { pool } = await open(t, { deadlineMilliseconds: 3000 });
+  const inspection = pool.inspect(small);
+  const pid = await stopBusy(pool);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3500);
+  process.kill(pid, 'SIGCONT');
+  assert.equal((await inspection).outcome, 'scored');
+  assert.equal(pool.restarts, 0);
+});
+
 test('Ctrl-C and SIGTERM do not end a scoring process', async (t) => {
   const { pool } = await open(t);
   const { pid } = pool.processes[0]!;
