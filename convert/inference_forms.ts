@@ -1,5 +1,7 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { LAYER_FORMS } from './layer_forms.ts';
+import { computeMasked, isModel, makesMasks } from './masked_models.ts';
 import { layerPlace, type Place } from './place.ts';
 
 type Layer = layers.Layer;
@@ -15,6 +17,7 @@ export function inInferenceForm<T>(
   action: () => T,
 ): T {
   const undo: Array<() => void> = [];
+  const masked = makesMasks(model);
   let current: Place | undefined;
   const enter = (layer: Place | undefined) => {
     current = layer;
@@ -22,7 +25,8 @@ export function inInferenceForm<T>(
   };
   try {
     for (const [layer, place] of allLayers(model.layers)) {
-      const call = LAYER_FORMS[layer.getClassName()]?.(layer) ?? layer.call;
+      const call =
+        masked && isModel(layer) ? withItsMask(layer) : (LAYER_FORMS[layer.getClassName()]?.(layer) ?? layer.call);
       const watched: Layer['call'] = (inputs, kwargs) => {
         const outer = current;
         enter(layerPlace(layer.name, layer.getClassName()));
@@ -41,6 +45,12 @@ export function inInferenceForm<T>(
   } finally {
     for (const step of undo.reverse()) step();
   }
+}
+
+/** For wrappers, which call a model as any layer. */
+function withItsMask(model: LayersModel): Layer['call'] {
+  return (inputs, { mask }: { mask?: Tensor | null }) =>
+    computeMasked(model, [inputs].flat() as Tensor[], [mask]);
 }
 
 /** Where a layer is called from: a model's list, a wrapper, or (a cell) the loop of a recurrent layer. */

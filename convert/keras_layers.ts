@@ -4,6 +4,7 @@
  */
 import { io } from '@tensorflow/tfjs-core';
 import { GROUPED_CONVOLUTION, registerGroupedConvolution } from './grouped_convolution.ts';
+import { UNMASKED } from './layers/merge.ts';
 import { isLayerClass } from './load_layers.ts';
 import { type Refuse, refuseAtOnce } from './refuse.ts';
 import { type Fields, fieldsOf, type Json, listOf } from './topology.ts';
@@ -98,11 +99,12 @@ export const REWRITES: Readonly<Record<string, Rewrite>> = {
     const x = [...first!.slice(0, 3), {}];
     if (typeof y === 'number')
       return { layers: [rescaling(layer, String(name), operation.number(y), [[x]])] };
-    return { layers: [{ ...as(layer, operation.layer, {}), inbound_nodes: [[x, [...listOf(y), {}]]] }] };
+    const unmasked = UNMASKED[operation.layer]!.className;
+    return { layers: [{ ...as(layer, unmasked, {}), inbound_nodes: [[x, [...listOf(y), {}]]] }] };
   },
 };
 
-/** Operations on a tensor `x` and `y`, which is another tensor or a number. */
+/** Operations on a tensor `x` and `y`, which is another tensor or a number: unlike the layers, they hand no mask on. */
 const OPERATIONS: Readonly<Record<string, { layer: string; number: (y: number) => Fields }>> = {
   '__operators__.add': { layer: 'Add', number: (y) => ({ offset: y }) },
   'math.add': { layer: 'Add', number: (y) => ({ offset: y }) },

@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { inInferenceForm } from './inference_forms.ts';
 import { inputType } from './input_type.ts';
+import { computeMasked, makesMasks } from './masked_models.ts';
 import { type Place, placed } from './place.ts';
 import type { InputSpec, TracedFunction } from './trace.ts';
 
@@ -41,15 +42,19 @@ export function traceableModel(
     return { name, shape: [batch, ...rest], dtype: type };
   });
   const outputNames = model.outputs.map(({ sourceLayer }) => unused(sourceLayer.name, taken));
+  const masked = makesMasks(model);
   let current: Place | undefined;
   const watch = (layer: Place | undefined) => {
     current = layer;
   };
   const fn: TracedFunction = (...tensors) => {
-    const given = tensors.length === 1 ? tensors[0]! : tensors;
+    const apply = () =>
+      masked
+        ? computeMasked(model, tensors)
+        : model.apply(tensors.length === 1 ? tensors[0]! : tensors, { training: false });
     watch(undefined);
     try {
-      const result = inInferenceForm(model, watch, () => model.apply(given, { training: false }));
+      const result = inInferenceForm(model, watch, apply);
       return Object.fromEntries([result].flat().map((t, i) => [outputNames[i]!, t as Tensor]));
     } catch (cause) {
       throw placed(current, cause);

@@ -60,7 +60,7 @@ function isOwnAttention(value: Json, model: SavedModel): value is Fields {
 /** The name of the class that stands for that of a layer. */
 function ownLayer({ class_name, config }: Fields, { version, masks }: SavedModel): string | undefined {
   const name = String(class_name);
-  const merged = (version.startsWith('3') ? MERGED_BY_3 : MERGED_BY_2)[name];
+  const merged = (/^3\.([4-9]|\d\d)/.test(version) ? MERGED_BY_3 : MERGED_BY_2)[name];
   if (version !== '' && masks && merged !== undefined) return merged.className;
   const otherwise = OTHERWISE[name];
   if (otherwise?.when(fieldsOf(config), version)) return otherwise.layer.className;

@@ -18,6 +18,10 @@ const layer = (class_name: string, name: string, config: object, args: unknown[]
   ...{ module: 'keras.layers', class_name, name, config: { name, ...config } },
   inbound_nodes: args.length === 0 ? [] : [{ args, kwargs }],
 });
+const operation = (class_name: string, name: string, args: unknown[]) => ({
+  ...layer(class_name, name, {}, args),
+  module: 'keras.src.ops.numpy',
+});
 const entrance = (shape: number[]) => layer('InputLayer', 'x', { batch_shape: [null, ...shape] }, []);
 
 function savedBy3(layers: object[], output: string): tf.io.ModelArtifacts {
@@ -30,9 +34,9 @@ function savedBy3(layers: object[], output: string): tf.io.ModelArtifacts {
 const masked = [
   entrance([4, 1]),
   layer('ReLU', 'relu', {}, [from('x')]),
-  layer('NotEqual', 'not_equal', {}, [from('relu'), 0]),
+  operation('NotEqual', 'not_equal', [from('relu'), 0]),
   layer('Masking', 'masking', { mask_value: 0 }, [from('relu')]),
-  layer('Any', 'any', {}, [from('not_equal')]),
+  operation('Any', 'any', [from('not_equal')]),
 ];
 
 test('a mask that Keras derived reaches the layer without its operations', async () => {
@@ -77,16 +81,12 @@ test('a place of MultiHeadAttention that may look nowhere: zeros where Keras 3 p
 });
 
 test('an operation hands no mask on, with a tensor or a number: only its layer does', async () => {
-  const op = (class_name: string, name: string, args: unknown[]) => ({
-    ...layer(class_name, name, {}, args),
-    module: 'keras.src.ops.numpy',
-  });
   const behind = [
-    op('Add', 'add', [from('masking'), from('masking')]),
-    op('Multiply', 'double', [from('masking'), 2]),
+    operation('Add', 'add', [from('masking'), from('masking')]),
+    operation('Multiply', 'double', [from('masking'), 2]),
     layer('GlobalAveragePooling1D', 'pool', {}, [from('add')]),
     layer('GlobalAveragePooling1D', 'pool_1', {}, [from('double')]),
-    op('Add', 'both', [from('pool'), from('pool_1')]),
+    operation('Add', 'both', [from('pool'), from('pool_1')]),
   ];
   const model = await loadLayersModel({
     load: async () =>
@@ -96,7 +96,7 @@ test('an operation hands no mask on, with a tensor or a number: only its layer d
 });
 
 test('a mask of the user is refused by the name of the layer', () => {
-  const own = layer('NotEqual', 'own', {}, [from('x'), 0]);
+  const own = operation('NotEqual', 'own', [from('x'), 0]);
   const pool = layer('GlobalAveragePooling1D', 'pool', {}, [from('relu')], { mask: from('own') });
   assert.throws(
     () => readable(savedBy3([...masked.slice(0, 2), own, pool], 'pool')),
