@@ -13,6 +13,17 @@ const OPERATIONS: readonly string[] = [
 /** What stands in a mask for an input without one, or gives a mask the shape of its input. */
 const CONSTANTS: readonly string[] = ['OnesLike', 'ZerosLike'];
 
+/** The layers of Keras that hand a mask on: behind others, a mask is the user's own. */
+const HANDING_ON: ReadonlySet<string> = new Set([
+  ...['Activation', 'ActivityRegularization', 'Add', 'AdditiveAttention', 'AlphaDropout', 'Attention'],
+  ...['Average', 'BatchNormalization', 'Bidirectional', 'Concatenate', 'ConvLSTM1D', 'ConvLSTM2D', 'ConvLSTM3D'],
+  ...['Dense', 'Dropout', 'ELU', 'Embedding', 'GRU', 'GaussianDropout', 'GaussianNoise', 'GroupNormalization'],
+  ...['Identity', 'LSTM', 'LayerNormalization', 'LeakyReLU', 'Masking', 'Maximum', 'Minimum'],
+  ...['MultiHeadAttention', 'Multiply', 'Normalization', 'PReLU', 'RNN', 'ReLU', 'Rescaling', 'SimpleRNN'],
+  ...['Softmax', 'SpatialDropout1D', 'SpatialDropout2D', 'SpatialDropout3D', 'Subtract', 'TimeDistributed'],
+  'UnitNormalization',
+]);
+
 const KEYWORDS: readonly string[] = ['mask', 'query_mask', 'value_mask', 'key_mask'];
 
 /** The model, and those within it, without such operations and keywords. */
@@ -33,7 +44,8 @@ export function withoutDerivedMasks(model: Fields): Fields {
     const given = historiesIn(useOf(history)?.args);
     const layer = byName.get(layerOf(history));
     const own = layer !== undefined && givesMask(layer) ? given : [];
-    const sources = new Set([...own, ...given.flatMap((one) => [...sourcesOf(one)])]);
+    const through = HANDING_ON.has(String(layer?.class_name)) && !String(layer?.module).includes('.ops.');
+    const sources = new Set([...own, ...(through ? given.flatMap((one) => [...sourcesOf(one)]) : [])]);
     makers.set(history, sources);
     return sources;
   };

@@ -65,6 +65,9 @@ export const KERAS_FORMS: Readonly<Record<string, KerasForm>> = {
   [ResetAfterGRU.className]: ZERO_OUTPUT,
   SimpleRNN: ZERO_OUTPUT,
   RNN: ZERO_OUTPUT,
+  /** The same: their masks go where Keras lets them, see masked_models.ts. */
+  Masking: { when: () => true, call: (_layer, _x, _mask, own) => own() },
+  Embedding: { when: (config) => config.mask_zero === true, call: (_layer, _x, _mask, own) => own() },
   /** The mean of the steps that a mask leaves. */
   GlobalAveragePooling1D: {
     when: () => true,

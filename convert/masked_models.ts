@@ -20,13 +20,18 @@ interface Masked {
   readonly mask: Tensor | null | undefined;
 }
 
-/** Whether a layer of the model, or of those within, makes a mask. */
+/** Of models that Keras saved (keras_forms.ts); what TensorFlow.js made stays as it computes it. */
+const MAKERS: readonly string[] = ['KerasMasking', 'KerasEmbedding'];
+
+/** Layers that hand a mask on for Keras, and not for TensorFlow.js. */
+const HANDING_ON: readonly string[] = ['ELU', 'LeakyReLU'];
+
+/** Whether a layer of the model, or of those within, makes a mask as Keras does. */
 export function makesMasks(layer: object): boolean {
   // TensorFlow.js declares none of these on Layer.
-  const { layers: within = [], layer: wrapped, maskZero } = layer as Nesting;
+  const { layers: within = [], layer: wrapped } = layer as Nesting;
   return (
-    maskZero === true ||
-    (layer as Layer).getClassName() === 'Masking' ||
+    MAKERS.includes((layer as Layer).getClassName()) ||
     within.some(makesMasks) ||
     (wrapped !== undefined && makesMasks(wrapped))
   );
@@ -35,7 +40,6 @@ export function makesMasks(layer: object): boolean {
 interface Nesting {
   readonly layers?: readonly Layer[];
   readonly layer?: Layer;
-  readonly maskZero?: boolean;
 }
 
 export function isModel(layer: Layer): layer is LayersModel {
@@ -74,6 +78,7 @@ function called(layer: Layer, given: readonly Masked[]): Masked[] {
   const mask = all ? masks : masks[0];
   const masked = masks.some((one) => one !== null);
   const results = [layer.apply(values, { training: false, ...(masked && { mask }) })].flat() as Tensor[];
+  if (HANDING_ON.includes(layer.getClassName())) return [{ value: results[0]!, mask: masks[0] }];
   const handedOn = layer.supportsMasking ? layer.computeMask(values, masks as Tensor[]) : null;
   return results.map((value, i) => ({ value, mask: [handedOn].flat()[i] }));
 }

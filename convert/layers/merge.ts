@@ -18,7 +18,7 @@ import {
 import type { layers } from '@tensorflow/tfjs-layers';
 import type { Masks } from '../masked_models.ts';
 import type { Tensors } from './keras_layer.ts';
-import { Subtract } from './simple.ts';
+import { Subtract, Unchanged } from './simple.ts';
 
 type LayerClass = (new (config: never) => layers.Layer) & { readonly className: string };
 
@@ -57,7 +57,10 @@ function mergingAll(suffix: string, merged: (masks: Masks) => Tensor | undefined
 }
 
 /** By the name of the class, for models with masks that Keras 2 saved. */
-export const MERGED_BY_2: Readonly<Record<string, LayerClass>> = mergingAll('Of2', all);
+export const MERGED_BY_2: Readonly<Record<string, LayerClass>> = {
+  ...mergingAll('Of2', all),
+  Identity: merging(Unchanged as unknown as LayerClass, 'PlumblineIdentityOf2', () => undefined),
+};
 
 /** A mask [N, T] for every number of `x`; what is no mask stays so. */
 const everywhere = (mask: Masks[number], x: Tensor): Tensor | undefined =>
@@ -112,6 +115,14 @@ function masking(Own: LayerClass, result: ReturnType<typeof among>): LayerClass 
   };
 }
 
+const rescaling = classNameMap.Rescaling![0] as unknown as LayerClass;
+
+/** TensorFlow.js hands no mask on here, nor does Keras 2. */
+class Rescaling extends rescaling {
+  static override readonly className: string = 'PlumblineRescalingOf3';
+  override supportsMasking = true;
+}
+
 const concatenate = classNameMap.Concatenate![0] as unknown as LayerClass;
 
 class Concatenate extends concatenate {
@@ -136,9 +147,8 @@ export const MERGED_BY_3: Readonly<Record<string, LayerClass>> = {
     }),
   ),
   Concatenate,
+  Rescaling,
 };
-
-const rescaling = classNameMap.Rescaling![0] as unknown as LayerClass;
 
 /** The same of the operations of Keras 3 (`x + y`), and of those with a number: they hand no mask on. */
 export const UNMASKED: Readonly<Record<string, LayerClass>> = {

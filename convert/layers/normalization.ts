@@ -14,7 +14,7 @@ import {
   type Tensor,
   transpose,
 } from '@tensorflow/tfjs-core';
-import { MaskedKerasLayer, one, type Settings, type Shape, type Tensors } from './keras_layer.ts';
+import { KerasLayer, MaskedKerasLayer, one, type Settings, type Shape, type Tensors } from './keras_layer.ts';
 
 interface NormalizationSettings extends Settings {
   readonly axis?: number | number[];
@@ -76,7 +76,7 @@ export class GroupNormalization extends MaskedKerasLayer<NormalizationSettings> 
 }
 
 /** By the root of the mean square. */
-export class RMSNormalization extends MaskedKerasLayer<NormalizationSettings> {
+export class RMSNormalization extends KerasLayer<NormalizationSettings> {
   static readonly className = 'PlumblineRMSNormalization';
 
   #axes(rank: number): number[] {
