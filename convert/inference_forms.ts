@@ -26,7 +26,9 @@ export function inInferenceForm<T>(
   try {
     for (const [layer, place] of allLayers(model.layers)) {
       const call =
-        masked && isModel(layer) ? withItsMask(layer) : (LAYER_FORMS[layer.getClassName()]?.(layer) ?? layer.call);
+        masked && isModel(layer)
+          ? withItsMask(layer)
+          : (LAYER_FORMS[layer.getClassName()]?.(layer) ?? layer.call);
       const watched: Layer['call'] = (inputs, kwargs) => {
         const outer = current;
         enter(layerPlace(layer.name, layer.getClassName()));

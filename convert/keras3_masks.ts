@@ -16,8 +16,25 @@ const CONSTANTS: readonly string[] = ['OnesLike', 'ZerosLike'];
 /** The layers of Keras that hand a mask on: behind others, a mask is the user's own. */
 const HANDING_ON: ReadonlySet<string> = new Set([
   ...['Activation', 'ActivityRegularization', 'Add', 'AdditiveAttention', 'AlphaDropout', 'Attention'],
-  ...['Average', 'BatchNormalization', 'Bidirectional', 'Concatenate', 'ConvLSTM1D', 'ConvLSTM2D', 'ConvLSTM3D'],
-  ...['Dense', 'Dropout', 'ELU', 'Embedding', 'GRU', 'GaussianDropout', 'GaussianNoise', 'GroupNormalization'],
+  ...[
+    'Average',
+    'BatchNormalization',
+    'Bidirectional',
+    'Concatenate',
+    'ConvLSTM1D',
+    'ConvLSTM2D',
+    'ConvLSTM3D',
+  ],
+  ...[
+    'Dense',
+    'Dropout',
+    'ELU',
+    'Embedding',
+    'GRU',
+    'GaussianDropout',
+    'GaussianNoise',
+    'GroupNormalization',
+  ],
   ...['Identity', 'LSTM', 'LayerNormalization', 'LeakyReLU', 'Masking', 'Maximum', 'Minimum'],
   ...['MultiHeadAttention', 'Multiply', 'Normalization', 'PReLU', 'RNN', 'ReLU', 'Rescaling', 'SimpleRNN'],
   ...['Softmax', 'SpatialDropout1D', 'SpatialDropout2D', 'SpatialDropout3D', 'Subtract', 'TimeDistributed'],

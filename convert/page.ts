@@ -47,7 +47,9 @@ of your own convert once they are registered. Models saved by Keras 3 are read t
 First values, regularizers, constraints, loss and optimizer are passed over, whoever wrote them. Classes and activations that nobody
 has registered, settings that TensorFlow.js is known to pass over are refused by the name of the layer, all of a model's at once; whatever else fails names the layer that was being made or computed.
 
-Where TensorFlow.js 4.22 does something else than Keras, or fails, a file does what Keras does (and \`--check\` compares with that):
+Where TensorFlow.js 4.22 does something else than Keras, or fails, a file does what Keras does. \`--check\`
+compares with TensorFlow.js as it is put right here, not with Keras itself: it finds what goes wrong between TensorFlow.js and
+the file, not where both depart from Keras. Compare some results with your own model before you rely on a file:
 a mask or a first state is not handed on to layers that were given none, volumes are normalized, a 3-D convolution whose stride
 is longer than its window begins at the first voxel, \`Softmax\` takes any axis, and layers may follow \`Resizing\`. Of a model that Keras saved, and not
 TensorFlow.js, also: \`DepthwiseConv2D\` is dilated, \`GlobalAveragePooling1D\` leaves masked steps out, a recurrent layer with

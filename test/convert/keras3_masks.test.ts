@@ -95,11 +95,81 @@ test('an operation hands no mask on, with a tensor or a number: only its layer d
   await assertComputes(model, (x) => tf.mul(tf.mean(tf.relu(x), 1), 4));
 });
 
-test('a mask of the user is refused by the name of the layer', () => {
-  const own = operation('NotEqual', 'own', [from('x'), 0]);
-  const pool = layer('GlobalAveragePooling1D', 'pool', {}, [from('relu')], { mask: from('own') });
-  assert.throws(
-    () => readable(savedBy3([...masked.slice(0, 2), own, pool], 'pool')),
-    /layer pool is called with tensors by keyword.*graph model/,
+/** The mean of `output` of the steps that are `left`. */
+const of3 = (layers: object[], output: (x: number) => number, left: (x: number) => boolean) => async () => {
+  const model = await loadLayersModel({
+    load: async () => readable(savedBy3([...masked, ...layers], 'pool')),
+  });
+  await assertComputes(model, (given) => {
+    const x = gridOfTensor(given);
+    return tensorOf(
+      grid([x.shape[0]!, 1], (n) => {
+        const steps = [0, 1, 2, 3].map((t) => x.at(n!, t, 0)).filter(left);
+        return steps.map(output).reduce((a, b) => a + b, 0) / steps.length;
+      }),
+    );
+  });
+};
+const pool = (from_: string, mask?: string) =>
+  layer('GlobalAveragePooling1D', 'pool', {}, [from(from_)], mask === undefined ? {} : { mask: from(mask) });
+const relu = (x: number) => Math.max(x, 0);
+
+test(
+  'the mask that Keras writes behind a sum of two that it let through',
+  of3(
+    [
+      layer('Activation', 'other', { activation: 'linear' }, [from('masking')]),
+      layer('Add', 'sum', {}, [[from('masking'), from('other')]]),
+      operation('LogicalOr', 'or', [from('any'), from('any')]),
+      pool('sum', 'or'),
+    ],
+    (x) => 2 * x,
+    (x) => x > 0,
+  ),
+);
+
+test(
+  'the mask that Keras writes behind a concatenation, along an axis of steps',
+  of3(
+    [
+      operation('ExpandDims', 'expand', [from('any')]),
+      operation('ZerosLike', 'zeros', [from('masking')]),
+      operation('LogicalOr', 'or', [from('expand'), from('zeros')]),
+      layer('Concatenate', 'both', { axis: 1 }, [[from('masking'), from('masking')]]),
+      operation('Concatenate', 'masks', [[from('or'), from('or')]]),
+      operation('Any', 'any_1', [from('masks')]),
+      pool('both', 'any_1'),
+    ],
+    relu,
+    (x) => x > 0,
+  ),
+);
+
+/** Where the mask leaves a step out, the other input stands. */
+for (const [class_name, computed] of Object.entries({
+  Multiply: (x: number) => x * x,
+  Maximum: (x: number) => x,
+  Minimum: (x: number) => x,
+}))
+  test(
+    `${class_name} leaves out what a mask does not let through, and has no mask where an input has none`,
+    of3(
+      [layer(class_name, 'merged', {}, [[from('x'), from('masking')]]), pool('merged')],
+      (x) => (x > 0 ? computed(x) : x),
+      () => true,
+    ),
   );
+
+test('a mask of the user is refused by the name of the layer, also behind one that hands none on', () => {
+  const own = operation('NotEqual', 'own', [from('x'), 0]);
+  const flat = layer('MaxPooling1D', 'flat', { pool_size: 1 }, [from('masking')]);
+  for (const layers of [
+    [...masked.slice(0, 2), own, pool('relu', 'own')],
+    [...masked, flat, pool('flat', 'any')],
+    [...masked, operation('Add', 'sum', [from('masking'), from('masking')]), pool('sum', 'any')],
+  ])
+    assert.throws(
+      () => readable(savedBy3(layers, 'pool')),
+      /layer pool is called with tensors by keyword.*graph model/,
+    );
 });

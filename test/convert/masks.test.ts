@@ -82,11 +82,7 @@ for (const [name, [layers, output]] of Object.entries({
   test(name, () => computes(layers, '2.21.0', output));
 
 test('models of TensorFlow.js itself stay as it computes them', async () => {
-  const config = model(
-    'model',
-    [...positive, inner([entrance('a'), pool(behind('a'))], 'pool')],
-    'inner',
-  );
+  const config = model('model', [...positive, inner([entrance('a'), pool(behind('a'))], 'pool')], 'inner');
   const modelTopology = {
     ...{ keras_version: 'tfjs-layers 4.22.0', backend: 'tensor_flow.js' },
     model_config: {
