@@ -92,6 +92,15 @@ export async function findModel(path: string): Promise<string> {
   );
 }
 
+/** The files that reading the model at `path` takes, whether they are there or not: its archive, or model.json and the weights. */
+export async function filesOf(path: string): Promise<readonly string[]> {
+  if (path.endsWith('.zip')) return [path];
+  const { file, text } = await folderSource(path);
+  const { weightsManifest } = parseModel(file, text).json;
+  const weights = weightsManifest.flatMap((group) => group?.paths ?? []);
+  return [file, ...weights.map((name) => resolve(dirname(file), String(name)))];
+}
+
 export async function isFile(path: string): Promise<boolean> {
   return (await kind(path)) === 'file';
 }
@@ -108,7 +117,7 @@ async function folderSource(path: string): Promise<Source> {
   const folder = resolve(dirname(file));
   return {
     file,
-    text: await readFile(file, 'utf8'),
+    text: decoded(await readFile(file)),
     shard: async (name) => {
       const shard = resolve(folder, name);
       if (!shard.startsWith(folder + sep)) throw outside(file, name);
@@ -144,7 +153,7 @@ async function zipSource(path: string): Promise<Source> {
   const file = `${path}/${inner}`;
   return {
     file,
-    text: new TextDecoder().decode(entries[inner]),
+    text: decoded(entries[inner]!),
     shard: async (name) => {
       const shard = posix.normalize(posix.join(posix.dirname(inner), name));
       if (shard.startsWith('../')) throw outside(file, name);
@@ -174,6 +183,11 @@ function parseModel(file: string, text: string): { json: io.ModelJSON; format: M
   // Old files do not say what they are: a graph has nodes.
   const graph = json.format === 'graph-model' || Array.isArray(json.modelTopology.node);
   return { json: json as io.ModelJSON, format: graph ? 'graph-model' : 'layers-model' };
+}
+
+/** Text in UTF-8, without the byte order mark that some editors put before it. */
+function decoded(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 function outside(file: string, name: string): Error {
