@@ -8,9 +8,10 @@ import { inKerasForms } from './keras_forms.ts';
 import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
 import { unknownClasses } from './known_classes.ts';
+import { withListedTensors } from './named_tensors.ts';
 import { inOwnLayers } from './own_layers.ts';
 import { refuseAll } from './refuse.ts';
-import { withoutRepeatedInputs } from './repeated_inputs.ts';
+import { withoutRepetition } from './repetition.ts';
 import { withNumberedCells } from './stacked_cells.ts';
 import { withoutSuperfluous, withoutTraining } from './superfluous_settings.ts';
 import { requireWhole } from './weights.ts';
@@ -72,11 +73,11 @@ export function readable(artifacts: io.ModelArtifacts, purpose: Purpose = 'infer
   const problems: string[] = [];
   const refuse = (problem: string) => problems.push(problem);
   const saved = purpose === 'inference' ? withoutTraining(artifacts) : artifacts;
-  const named = withNumberedCells(asKeras2(withoutSuperfluous(saved), refuse));
+  const named = withNumberedCells(asKeras2(withListedTensors(withoutSuperfluous(saved)), refuse));
   const known = inOwnLayers(inKnownLayers(named, refuse), refuse);
   const unknown = unknownClasses(known.modelTopology);
   refuseAll([...problems, ...unknown.problems, ...ignoredSettings(known.modelTopology)], unknown.instead);
-  return withoutRepeatedInputs(inKerasForms(known));
+  return withoutRepetition(inKerasForms(known));
 }
 
 /** The model.json that `path` means: itself, PATH/model.json, or the one of a trainer's run, PATH/model/model.json. */

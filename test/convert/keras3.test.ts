@@ -181,7 +181,9 @@ test('functional models within others, whose results are those of the whole: the
       ['middle', 1, 0],
     ],
   );
-  const names = ['shrink', 'grow'].flatMap((name) => ['kernel', 'bias'].map((w) => `middle/inner/${name}/${w}`));
+  const names = ['shrink', 'grow'].flatMap((name) =>
+    ['kernel', 'bias'].map((w) => `middle/inner/${name}/${w}`),
+  );
   await assertSame(artifactsOf(topology, same, names), same);
 });
 
