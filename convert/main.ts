@@ -98,7 +98,8 @@ function names(text: string): Record<string, string> {
 
 function shape(text: string, before: Record<string, Array<number | null>> = {}) {
   const [, name, sizes] = /^([^=]+)=((?:N|\d+)(?:,(?:N|\d+))*)$/.exec(text) ?? [];
-  if (!name || !sizes) throw new InvalidArgumentError('It must look like image=N,224,224,3.');
+  if (!name || !sizes || list(sizes).some((size) => Number(size) === 0))
+    throw new InvalidArgumentError('It must look like image=N,224,224,3, with sizes above 0.');
   return { ...before, [name]: list(sizes).map((size) => (size === 'N' ? null : Number(size))) };
 }
 

@@ -8,12 +8,14 @@ import { inKerasForms } from './keras_forms.ts';
 import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
 import { unknownClasses } from './known_classes.ts';
+import { malformedModels } from './malformed.ts';
 import { withListedTensors } from './named_tensors.ts';
 import { inOwnLayers } from './own_layers.ts';
 import { refuseAll } from './refuse.ts';
 import { withoutRepetition } from './repetition.ts';
 import { withNumberedCells } from './stacked_cells.ts';
 import { withoutSuperfluous, withoutTraining } from './superfluous_settings.ts';
+import type { Fields } from './topology.ts';
 import { requireWhole } from './weights.ts';
 
 export const TOPOLOGY = 'model.json';
@@ -70,6 +72,7 @@ export async function readModel(path: string, purpose: Purpose = 'training'): Pr
  * @throws Error of all layers of which that cannot be said.
  */
 export function readable(artifacts: io.ModelArtifacts, purpose: Purpose = 'inference'): io.ModelArtifacts {
+  refuseAll(malformedModels(artifacts.modelTopology as Fields));
   const problems: string[] = [];
   const refuse = (problem: string) => problems.push(problem);
   const saved = purpose === 'inference' ? withoutTraining(artifacts) : artifacts;

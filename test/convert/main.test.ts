@@ -50,12 +50,20 @@ test('--help shows examples and exit codes; wrong usage exits with 2', async () 
     ['m', '--out', 'x', '--nope'],
     ['m', '--out', 'x', '--tolerance', '-1'],
     ['m', '--out', 'x', '--opset', '12'],
+    ['m', '--out', 'x', '--shape', 'x=0,8'],
+    ['m', '--out', 'x', '--shape', 'x=N,00'],
     ['m', '--out', 'x', '--opset', 'abc'],
   ]) {
     const outcome = await convert(...args);
     assert.equal(outcome.code, 2, args.join(' '));
     assert.notEqual(outcome.stderr, '');
   }
+});
+
+test('with a fixed batch the report of the check names it', async () => {
+  const out = join(root, 'four.onnx');
+  const { stdout, stderr } = await convert(join(root, 'run'), '--out', out, '--check', '--batch', '4');
+  assert.match(stdout, /check +passed: .* batch 4\)/, stderr);
 });
 
 test('converts a run, checks it, and says so', async () => {
