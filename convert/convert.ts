@@ -1,5 +1,6 @@
 /** A saved TensorFlow.js model as an ONNX file: what the command does, for programs. */
 import { traceableGraph } from './graph_model.ts';
+import { withoutPort } from './graph_problems.ts';
 import { loadLayers } from './load_layers.ts';
 import { traceableModel } from './model_conversion.ts';
 import { readModel } from './source.ts';
@@ -35,8 +36,9 @@ export interface Converted {
  *
  * @throws Error that names the operation, the layer or node it came from, and what works instead.
  */
-export async function convertModel(path: string, options: ConvertOptions = {}): Promise<Converted> {
+export async function convertModel(path: string, given: ConvertOptions = {}): Promise<Converted> {
   const { file, format, artifacts } = await readModel(path, 'inference');
+  const options = format === 'graph-model' ? byNode(given) : given;
   const model =
     format === 'graph-model'
       ? await traceableGraph(artifacts, options).catch((cause) => cannotLoad(file, cause))
@@ -74,6 +76,13 @@ export async function convertModel(path: string, options: ConvertOptions = {}): 
   } finally {
     model.dispose();
   }
+}
+
+/** `x:0` means `x`, as in a graph's own names of its inputs and outputs. */
+function byNode({ shapes, names, ...options }: ConvertOptions): ConvertOptions {
+  const plain = <T>(byName: Readonly<Record<string, T>>) =>
+    Object.fromEntries(Object.entries(byName).map(([name, value]) => [withoutPort(name), value]));
+  return { ...options, ...(shapes && { shapes: plain(shapes) }), ...(names && { names: plain(names) }) };
 }
 
 function renamed(name: string, { names = {} }: ConvertOptions): string {

@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 import { makeFolder } from '../config/folder.ts';
@@ -37,6 +37,19 @@ export async function writeAtomically(path: string, data: Uint8Array | string): 
   }
   const directory = await open(folder, 'r');
   await directory.sync().finally(() => directory.close());
+}
+
+/** @throws Error where `out` is one of the files that are read, be it by another path or by a link. */
+export async function requireOther(out: string, read: readonly string[]): Promise<void> {
+  const identity = async (path: string) => {
+    const found = await stat(path, { bigint: true }).catch(() => undefined);
+    return found && `${found.dev}:${found.ino}`;
+  };
+  const own = await identity(out);
+  if (own === undefined) return;
+  for (const path of read)
+    if ((await identity(path)) === own)
+      throw new Error(`--out ${out} is ${path}, which is read here and would be lost; name another file`);
 }
 
 async function loadLayers(path: string): Promise<io.ModelArtifacts> {

@@ -9,7 +9,9 @@ import {
   placeOf,
   requireComplete,
   requireKnownOperations,
+  requireNodes,
   whyNotConverted,
+  withoutPort,
 } from './graph_problems.ts';
 import { inputType } from './input_type.ts';
 import { placed } from './place.ts';
@@ -58,15 +60,13 @@ function traceable(
   { shapes = {}, outputs }: GraphModelOptions,
 ): Omit<TraceableGraph, 'dispose'> {
   const graph = graphOf(model);
-  for (const name of outputs ?? [])
-    if (!(name.split(':')[0]! in graph.nodes))
-      throw new Error(`the model has no node ${name}; its outputs are ${model.outputNodes.join(', ')}`);
+  requireNodes(graph, outputs ?? [], model.outputNodes);
   const wanted = outputs ?? model.outputNodes;
   requireKnownOperations(graph, wanted);
   const watched = watchNodes(graph);
-  const names = model.inputNodes.map(portName);
+  const names = model.inputNodes.map(withoutPort);
   const inputs = model.inputs.map((input, i) => inputSpec(names[i]!, input, shapes[names[i]!]));
-  const outputNames = distinct(wanted.map(portName), new Set(names));
+  const outputNames = distinct(wanted.map(withoutPort), new Set(names));
   const fn: AsyncTracedFunction = async (...tensors) => {
     const feeds = Object.fromEntries(tensors.map((tensor, i) => [model.inputNodes[i]!, tensor]));
     const results = await execute(model, feeds, wanted, dynamic).catch((cause) => {
@@ -159,11 +159,6 @@ function inputSpec(
     );
   if (batch === undefined) return { name, shape: [], dtype: type };
   return { name, shape: [batch < 0 ? null : batch, ...rest], dtype: type };
-}
-
-/** `serving_default_x:0` -> `serving_default_x` */
-function portName(node: string): string {
-  return node.replace(/:0$/, '');
 }
 
 function distinct(names: readonly string[], taken: Set<string>): string[] {

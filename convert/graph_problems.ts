@@ -36,6 +36,33 @@ export function requireKnownOperations(graph: Graph, wanted: readonly string[]):
   );
 }
 
+/** @throws Error for a result that is wanted and not there, or wanted twice; `own` are the outputs of the model itself. */
+export function requireNodes({ nodes }: Graph, outputs: readonly string[], own: readonly string[]): void {
+  const known = Object.keys(nodes);
+  outputs.forEach((name, i) => {
+    const node = name.split(':')[0]!;
+    if (!known.includes(node)) {
+      const near = nearest(node, known);
+      throw new Error(
+        `the model has no node ${JSON.stringify(node)}${near === undefined ? '' : ` (nearest by name: ${near})`}; its outputs are ` +
+          `${own.map(withoutPort).join(', ')}, and outputs may be any of its ${known.length} nodes${fewOf(known)}`,
+      );
+    }
+    if (outputs.map(withoutPort).indexOf(withoutPort(name)) < i)
+      throw new Error(`the output ${withoutPort(name)} is asked for twice; name it once`);
+  });
+}
+
+/** The names, where they can be read at a glance. */
+function fewOf(names: readonly string[]): string {
+  return names.length > 20 ? '' : `: ${names.join(', ')}`;
+}
+
+/** `serving_default_x:0`, which is the first result of a node, is `serving_default_x`. */
+export function withoutPort(name: string): string {
+  return name.replace(/:0$/, '');
+}
+
 export function nodePlace({ name, op }: Pick<GraphNode, 'name' | 'op'>): string {
   return `node ${name}, operation ${op}`;
 }

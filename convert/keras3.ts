@@ -10,7 +10,7 @@ import { HARD_SIGMOID_3 } from './layers/activations.ts';
 import { type Refuse, refuseAtOnce } from './refuse.ts';
 import { type Fields, fieldsOf, isFields, type Json, listOf } from './topology.ts';
 
-/** Models inside a model: TensorFlow.js counts their own construction as their first use, Keras 3 does not. */
+/** Models inside a model: TensorFlow.js counts their own construction as their first use. */
 const MODELS: readonly (string | undefined)[] = ['Sequential', 'Functional', 'Model'];
 
 /**
@@ -32,7 +32,7 @@ export function asKeras2(artifacts: io.ModelArtifacts, refuse: Refuse = refuseAt
   };
 }
 
-/** The class of every layer by its name, also of those in models within `model`. */
+/** The class of every layer by its name, also of those in models within `model`, which a layer may wrap. */
 type Classes = ReadonlyMap<string, string>;
 
 function classesIn(model: Fields): [name: string, className: string][] {
@@ -41,16 +41,26 @@ function classesIn(model: Fields): [name: string, className: string][] {
     .flatMap((layer) => [
       [String(fieldsOf(layer.config).name), String(layer.class_name)],
       ...classesIn(layer),
+      ...classesWrapped(fieldsOf(fieldsOf(layer.config).layer)),
     ]);
 }
 
+/** Of a model that a layer wraps; another wrapped layer has no part of its own in the names of weights. */
+function classesWrapped(layer: Fields): [name: string, className: string][] {
+  if (!MODELS.includes(String(layer.class_name))) return [];
+  return [[String(fieldsOf(layer.config).name), String(layer.class_name)], ...classesIn(layer)];
+}
+
 /**
- * `sequential/first/kernel`: the path from the outermost model. TensorFlow.js begins with the layer, `first/kernel`, and
- * leaves out a cell or a wrapped layer before the last part by itself.
+ * `sequential/first/kernel`: the path from the outermost model, also through a layer that wraps one. TensorFlow.js begins with
+ * the layer, `first/kernel`, and leaves out a cell or a wrapped layer before the last part by itself.
  */
 function weightName(name: string, classes: Classes): string {
   const parts = name.split('/');
-  const at = parts.slice(0, -1).findIndex((part) => classes.has(part) && !MODELS.includes(classes.get(part)));
+  const isModel = (part: string | undefined) => part !== undefined && MODELS.includes(classes.get(part));
+  const at = parts
+    .slice(0, -1)
+    .findIndex((part, i) => classes.has(part) && !isModel(part) && !isModel(parts[i + 1]));
   if (at === -1) return name;
   const [className, within] = [classes.get(parts[at]!), parts[at + 1]!];
   const depthwise = /^DepthwiseConv[12]D$/.test(className ?? '') && parts.at(-1) === 'kernel';
@@ -83,7 +93,7 @@ function translate(given: Json, model: Model): Json {
   const renamed = RENAMED[String(value.class_name)];
   if (renamed !== undefined) fields.config = rename(fieldsOf(fields.config ?? null), renamed);
   for (const key of ['input_layers', 'output_layers'])
-    if (fields[key] !== undefined) fields[key] = tensors(fields[key], model.classes);
+    if (fields[key] !== undefined) fields[key] = ends(fields[key], model.classes);
   return fields;
 }
 
@@ -154,12 +164,18 @@ function historiesOf(value: Json): Json[] {
   return Object.values(value).flatMap(historiesOf);
 }
 
-/** Keras 3 writes a single tensor bare: `["image", 0, 0]`. */
-function tensors(value: Json, classes: Classes): Json {
+/**
+ * The tensors at which a model begins or ends; Keras 3 writes a single one bare, `["image", 0, 0]`. Here, and not in the uses of
+ * layers, it counts the own construction of a functional model (`kept_nodes` in its models/functional.py).
+ */
+function ends(value: Json, classes: Classes): Json {
   const list = listOf(value);
-  return (typeof list[0] === 'string' ? [list] : list).map((entry) => tensor(entry, classes));
+  return (typeof list[0] === 'string' ? [list] : list).map((entry) =>
+    classes.get(String(listOf(entry)[0])) === 'Sequential' ? tensor(entry, classes) : entry,
+  );
 }
 
+/** A tensor in a use of a layer, of which Keras 3 counts uses alone. */
 function tensor(history: Json, classes: Classes): Json {
   const [layer, node, index] = listOf(history);
   return [layer!, Number(node) + (MODELS.includes(classes.get(String(layer))) ? 1 : 0), index!];

@@ -26,6 +26,10 @@ type Layer = layers.Layer;
 type Shape = Array<number | null>;
 type Results = Tensor | Tensor[];
 
+type LayerClass = (new (
+  config: object,
+) => Layer) & { fromConfig(cls: object, config: object, ...rest: unknown[]): Layer };
+
 interface KerasForm {
   /** Whether a layer of these settings, as Keras saves them, is one that TensorFlow.js computes otherwise. */
   readonly when: (config: Fields) => boolean;
@@ -33,6 +37,8 @@ interface KerasForm {
   readonly call: (layer: Layer, x: Tensor, mask: Tensor | undefined, own: () => Results) => Results;
   /** From what TensorFlow.js states. */
   readonly outputShape?: (layer: Layer, given: Shape, own: Shape) => Shape;
+  /** Settings that TensorFlow.js does not state of a class by another name; a wrapper makes its layers out of those. */
+  readonly settings?: (layer: Layer) => serialization.ConfigDict;
 }
 
 /** A recurrent layer gives zeros, not its last result, for steps that a mask leaves out. */
@@ -64,7 +70,13 @@ export const KERAS_FORMS: Readonly<Record<string, KerasForm>> = {
   GRU: ZERO_OUTPUT,
   [ResetAfterGRU.className]: ZERO_OUTPUT,
   SimpleRNN: ZERO_OUTPUT,
-  RNN: ZERO_OUTPUT,
+  RNN: {
+    ...ZERO_OUTPUT,
+    settings: (layer) => {
+      const { cell } = layer as Layer & { cell: Layer };
+      return { cell: { className: cell.getClassName(), config: cell.getConfig() } };
+    },
+  },
   /** The same: their masks go where Keras lets them, see masked_models.ts. */
   Masking: { when: () => true, call: (_layer, _x, _mask, own) => own() },
   Embedding: { when: (config) => config.mask_zero === true, call: (_layer, _x, _mask, own) => own() },
@@ -192,14 +204,23 @@ function registerForms(): void {
   const { classNameMap } = serialization.SerializationMap.getMap();
   for (const [name, form] of Object.entries(KERAS_FORMS)) {
     if (formName(name) in classNameMap) continue;
-    const Own = classNameMap[name]![0] as unknown as new (config: object) => Layer;
+    const Own = classNameMap[name]![0] as unknown as LayerClass;
     class Formed extends Own {
       static readonly className = formName(name);
+
+      /** TensorFlow.js puts a cell into the settings that it is given, out of which Bidirectional makes two layers. */
+      static override fromConfig(cls: object, config: object, ...rest: unknown[]): Layer {
+        return Own.fromConfig(cls, { ...config }, ...rest);
+      }
 
       override call(inputs: Results, kwargs: { mask?: Tensor | Tensor[] | null }): Results {
         const [x] = [inputs].flat() as [Tensor];
         const [mask] = [kwargs?.mask ?? []].flat();
         return form.call(this, x, mask ?? undefined, () => super.call(inputs, kwargs) as Results);
+      }
+
+      override getConfig(): serialization.ConfigDict {
+        return { ...super.getConfig(), ...form.settings?.(this) };
       }
 
       override computeOutputShape(given: Shape | Shape[]): Shape | Shape[] {

@@ -14,6 +14,11 @@ export async function loadLayers(artifacts: io.ModelArtifacts): Promise<LayersMo
   }
 }
 
+/** What helps against a layer that cannot be made. */
+const SETTINGS =
+  'TensorFlow.js cannot make it of its settings in model.json: correct them in the program that made the model, or save that as a ' +
+  'graph model';
+
 type FromConfig = (cls: object, config: { name?: string }, ...rest: unknown[]) => unknown;
 
 /** What makes a layer, connects it or takes a weight names it in its errors, until the returned function is called. */
@@ -24,7 +29,7 @@ function nameWhatFails(): () => void {
     if (!isLayerClass(className)) continue;
     const fromConfig = entry[1] as FromConfig;
     const naming: FromConfig = (cls, config, ...rest) =>
-      within(layerPlace(`${config.name}`, className), () => fromConfig(cls, config, ...rest));
+      within(layerPlace(`${config.name}`, className, SETTINGS), () => fromConfig(cls, config, ...rest));
     entry[1] = naming as never;
     undo.push(() => {
       entry[1] = fromConfig as never;

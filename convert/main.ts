@@ -5,9 +5,10 @@ import { engine, setBackend } from '@tensorflow/tfjs-core';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { readInputs } from './check_inputs.ts';
 import { type ConvertOptions, convertModel } from './convert.ts';
-import { writeAtomically } from './files.ts';
+import { requireOther, writeAtomically } from './files.ts';
 import { OLDEST_OPSET } from './lower_opset.ts';
 import { NEWEST_OPSET } from './opset.ts';
+import { filesOf } from './source.ts';
 import type { CompareOptions, Comparison } from './verify.ts';
 
 interface Settings {
@@ -97,7 +98,8 @@ function names(text: string): Record<string, string> {
 
 function shape(text: string, before: Record<string, Array<number | null>> = {}) {
   const [, name, sizes] = /^([^=]+)=((?:N|\d+)(?:,(?:N|\d+))*)$/.exec(text) ?? [];
-  if (!name || !sizes) throw new InvalidArgumentError('It must look like image=N,224,224,3.');
+  if (!name || !sizes || list(sizes).some((size) => Number(size) === 0))
+    throw new InvalidArgumentError('It must look like image=N,224,224,3, with sizes above 0.');
   return { ...before, [name]: list(sizes).map((size) => (size === 'N' ? null : Number(size))) };
 }
 
@@ -120,11 +122,12 @@ function positive(text: string): number {
 }
 
 async function convert(path: string, settings: Settings): Promise<Report> {
-  const { out, tolerance } = settings;
+  const { out, tolerance, checkInputs = [] } = settings;
   if ((await stat(out).catch(() => undefined))?.isDirectory())
     throw new Error(`--out ${out} is a folder; name the file to write, for example ${out}/model.onnx`);
   if (!(await stat(dirname(out)).catch(() => undefined))?.isDirectory())
     throw new Error(`--out ${out}: there is no folder ${dirname(out)}; make it, or name another`);
+  await requireOther(out, [...(await filesOf(path)), ...[checkInputs].flat()]);
   await quietCpuBackend();
   const { model, bytes, inputs, outputs, check } = await convertModel(path, await optionsOf(settings));
   const report: Report = {

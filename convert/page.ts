@@ -55,6 +55,7 @@ is longer than its window begins at the first voxel, \`Softmax\` takes any axis,
 TensorFlow.js, also: \`DepthwiseConv2D\` is dilated, \`GlobalAveragePooling1D\` leaves masked steps out, a recurrent layer with
 \`zero_output_for_mask\`, or inside of \`Bidirectional\`, gives zeros for them, \`Bidirectional\` may have a \`backward_layer\`, \`Resizing\` and bilinear \`UpSampling2D\` take the centres of pixels, and \`CenterCrop\` takes pixels as they are.
 A layer that is given one tensor twice leaves it to the next: TensorFlow.js has freed it by then (\`x + attention(x, x)\`).
+One tensor twice among the outputs is two outputs, of which the second is named \`score_again\`. Inputs in a dictionary are in the order of their names.
 
 Computed here as Keras does, in Keras 2 and Keras 3 alike (\`convert/layers/\`): \`GRU\` and \`GRUCell\` with \`reset_after=True\`, Keras'
 default; \`Conv2DTranspose\` and \`Conv3DTranspose\` with \`output_padding\` or \`dilation_rate\`; \`ReLU\` with a slope or a threshold, \`ELU\` with any

@@ -9,11 +9,12 @@ export interface Place {
   readonly instead: string;
 }
 
-export function layerPlace(name: string, className: string): Place {
-  return {
-    name: `layer ${name}, class ${className}`,
-    instead: 'Express that step with other layers, or save the model as a graph model',
-  };
+export function layerPlace(
+  name: string,
+  className: string,
+  instead = 'Express that step with other layers, or save the model as a graph model',
+): Place {
+  return { name: `layer ${name}, class ${className}`, instead };
 }
 
 /** An error with the place that it comes from. */
@@ -24,7 +25,15 @@ export function placed(place: Place | undefined, cause: unknown): unknown {
   if (place === undefined || !(cause instanceof Error) || cause instanceof PlacedError) return cause;
   if (cause instanceof UnsupportedKernelError) return cause.placed ? cause : cause.at(place.name);
   if (/^(layer|node|weight) /.test(cause.message)) return cause;
-  return new PlacedError(`${place.name}: ${cause.message.replace(/\.?\s*$/, '')}. ${place.instead}`, {
-    cause,
-  });
+  const message = tooLarge(cause) ? TOO_LARGE : cause.message.replace(/\.?\s*$/, '');
+  return new PlacedError(`${place.name}: ${message}. ${place.instead}`, { cause });
+}
+
+const TOO_LARGE = 'its tensors would hold more numbers than memory can hold';
+
+/** In the words of JavaScript's engine. */
+function tooLarge(cause: Error): boolean {
+  return (
+    cause instanceof RangeError && /^Invalid (typed )?array length|allocation failed/.test(cause.message)
+  );
 }

@@ -8,11 +8,14 @@ import { inKerasForms } from './keras_forms.ts';
 import { inKnownLayers } from './keras_layers.ts';
 import { asKeras2 } from './keras3.ts';
 import { unknownClasses } from './known_classes.ts';
+import { malformedModels } from './malformed.ts';
+import { withListedTensors } from './named_tensors.ts';
 import { inOwnLayers } from './own_layers.ts';
 import { refuseAll } from './refuse.ts';
-import { withoutRepeatedInputs } from './repeated_inputs.ts';
+import { withoutRepetition } from './repetition.ts';
 import { withNumberedCells } from './stacked_cells.ts';
 import { withoutSuperfluous, withoutTraining } from './superfluous_settings.ts';
+import type { Fields } from './topology.ts';
 import { requireWhole } from './weights.ts';
 
 export const TOPOLOGY = 'model.json';
@@ -69,14 +72,15 @@ export async function readModel(path: string, purpose: Purpose = 'training'): Pr
  * @throws Error of all layers of which that cannot be said.
  */
 export function readable(artifacts: io.ModelArtifacts, purpose: Purpose = 'inference'): io.ModelArtifacts {
+  refuseAll(malformedModels(artifacts.modelTopology as Fields));
   const problems: string[] = [];
   const refuse = (problem: string) => problems.push(problem);
   const saved = purpose === 'inference' ? withoutTraining(artifacts) : artifacts;
-  const named = withNumberedCells(asKeras2(withoutSuperfluous(saved), refuse));
+  const named = withNumberedCells(asKeras2(withListedTensors(withoutSuperfluous(saved)), refuse));
   const known = inOwnLayers(inKnownLayers(named, refuse), refuse);
   const unknown = unknownClasses(known.modelTopology);
   refuseAll([...problems, ...unknown.problems, ...ignoredSettings(known.modelTopology)], unknown.instead);
-  return withoutRepeatedInputs(inKerasForms(known));
+  return withoutRepetition(inKerasForms(known));
 }
 
 /** The model.json that `path` means: itself, PATH/model.json, or the one of a trainer's run, PATH/model/model.json. */
@@ -90,6 +94,15 @@ export async function findModel(path: string): Promise<string> {
   throw new Error(
     `neither ${TOPOLOGY} nor model/${TOPOLOGY} is in ${path}; give the folder that model.save() wrote. ${OTHER_FORMATS}`,
   );
+}
+
+/** The files that reading the model at `path` takes, whether they are there or not: its archive, or model.json and the weights. */
+export async function filesOf(path: string): Promise<readonly string[]> {
+  if (path.endsWith('.zip')) return [path];
+  const { file, text } = await folderSource(path);
+  const { weightsManifest } = parseModel(file, text).json;
+  const weights = weightsManifest.flatMap((group) => group?.paths ?? []);
+  return [file, ...weights.map((name) => resolve(dirname(file), String(name)))];
 }
 
 export async function isFile(path: string): Promise<boolean> {
@@ -108,7 +121,7 @@ async function folderSource(path: string): Promise<Source> {
   const folder = resolve(dirname(file));
   return {
     file,
-    text: await readFile(file, 'utf8'),
+    text: decoded(await readFile(file)),
     shard: async (name) => {
       const shard = resolve(folder, name);
       if (!shard.startsWith(folder + sep)) throw outside(file, name);
@@ -144,7 +157,7 @@ async function zipSource(path: string): Promise<Source> {
   const file = `${path}/${inner}`;
   return {
     file,
-    text: new TextDecoder().decode(entries[inner]),
+    text: decoded(entries[inner]!),
     shard: async (name) => {
       const shard = posix.normalize(posix.join(posix.dirname(inner), name));
       if (shard.startsWith('../')) throw outside(file, name);
@@ -174,6 +187,11 @@ function parseModel(file: string, text: string): { json: io.ModelJSON; format: M
   // Old files do not say what they are: a graph has nodes.
   const graph = json.format === 'graph-model' || Array.isArray(json.modelTopology.node);
   return { json: json as io.ModelJSON, format: graph ? 'graph-model' : 'layers-model' };
+}
+
+/** Text in UTF-8, without the byte order mark that some editors put before it. */
+function decoded(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 function outside(file: string, name: string): Error {

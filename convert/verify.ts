@@ -88,10 +88,7 @@ async function differences(
       const run = async () => [await reference(values), await session.run(feedsOf(values))] as const;
       const [expected, results] = given ? await run() : await run().catch((cause) => unfit(inputs, cause));
       for (const { name, shape, data } of expected)
-        worst = worse(
-          worst,
-          measure(name, given ? batchOf(inputs, values) : batch, shape, data, results[name]),
-        );
+        worst = worse(worst, measure(name, batchOf(inputs, values), shape, data, results[name]));
     }
     return worst;
   } finally {
@@ -165,9 +162,11 @@ function givenInput({ name, shape, dtype = 'float32' }: InputSpec, given: GivenI
   return feedOf(name, dtype, [...given.shape], values);
 }
 
+/** Where it is fixed, the first size of the first input that has sizes. */
 function batchOf(specs: readonly InputSpec[], inputs: readonly Input[]): number {
   const i = specs.findIndex(({ shape }) => shape.includes(null));
-  return i < 0 ? 1 : inputs[i]!.shape[specs[i]!.shape.indexOf(null)]!;
+  if (i < 0) return inputs.find(({ shape }) => shape.length > 0)?.shape[0] ?? 1;
+  return inputs[i]!.shape[specs[i]!.shape.indexOf(null)]!;
 }
 
 function feedOf(

@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
+import { zipSync } from 'fflate';
 import { modelFiles } from '../../convert/files.ts';
 import { findModel } from '../../convert/source.ts';
 import { seedWeights, smallAutoencoder } from './support/models.ts';
@@ -65,6 +66,20 @@ test('weights in several shards load', async () => {
   json.weightsManifest[0].paths = ['a.bin', 'b.bin'];
   await writeFile(join(path, 'model.json'), JSON.stringify(json));
   assert.deepEqual(weightsOf(await loadLayersModel(modelFiles(path))), weightsOf(model));
+});
+
+test('a model.json with a byte order mark is read, also in an archive', async () => {
+  const model = smallAutoencoder();
+  const path = folder('marked');
+  await model.save(modelFiles(path));
+  const text = await readFile(join(path, 'model.json'), 'utf8');
+  await writeFile(join(path, 'model.json'), `\ufeff${text}`);
+  const shard = JSON.parse(text).weightsManifest[0].paths[0];
+  const packed = ['model.json', shard].map(async (name) => [name, await readFile(join(path, name))] as const);
+  const zip = `${path}.zip`;
+  await writeFile(zip, zipSync(Object.fromEntries(await Promise.all(packed))));
+  for (const one of [path, zip])
+    assert.deepEqual(weightsOf(await loadLayersModel(modelFiles(one))), weightsOf(model));
 });
 
 test('what is no model is refused with what to do', async () => {

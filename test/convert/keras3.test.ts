@@ -27,9 +27,9 @@ const DTYPE = {
   config: { name: 'float32' },
   registered_name: null,
 };
-const from = (layer: string, node = 0) => ({
+const from = (layer: string, node = 0, tensor = 0) => ({
   class_name: '__keras_tensor__',
-  config: { shape: [null], dtype: 'float32', keras_history: [layer, node, 0] },
+  config: { shape: [null], dtype: 'float32', keras_history: [layer, node, tensor] },
 });
 /** A layer, with its uses: the arguments of each. */
 const layer = (class_name: string, name: string, config: object, ...uses: unknown[]) => ({
@@ -134,6 +134,104 @@ test('a sequential model within another, used twice: its own construction is no 
   );
   const names = ['first', 'second'].flatMap((name) => [`inner/${name}/kernel`, `inner/${name}/bias`]);
   await assertSame(artifactsOf(topology, same, names), same);
+});
+
+test('functional models within others, whose results are those of the whole: there Keras 3 counts their own construction', async () => {
+  const b = input({ shape: [4] });
+  const shrink = layers.dense({ units: 3, activation: 'tanh' }).apply(b) as SymbolicTensor;
+  const inner = model({
+    inputs: b,
+    outputs: [shrink, layers.dense({ units: 4 }).apply(shrink)] as SymbolicTensor[],
+  });
+  const c = input({ shape: [4] });
+  const [, once] = inner.apply(c) as SymbolicTensor[];
+  const middle = model({ inputs: c, outputs: (inner.apply(once!) as SymbolicTensor[])[1]! });
+  const a = input({ shape: [4] });
+  const used = middle.apply(a) as SymbolicTensor;
+  const same = model({ inputs: a, outputs: [middle.apply(used) as SymbolicTensor, used] });
+  seedWeights(same, 5);
+  const innermost = functional(
+    [
+      entrance('small', [null, 4]),
+      layer('Dense', 'shrink', { units: 3, activation: 'tanh' }, from('small')),
+      layer('Dense', 'grow', { units: 4 }, from('shrink')),
+    ],
+    ['small', 0, 0],
+    [
+      ['shrink', 0, 0],
+      ['grow', 0, 0],
+    ],
+  ).config;
+  const within = functional(
+    [
+      entrance('middling', [null, 4]),
+      layer('Functional', 'inner', { ...innermost, name: 'inner' }, from('middling'), from('inner', 0, 1)),
+    ],
+    ['middling', 0, 0],
+    ['inner', 2, 1],
+  ).config;
+  const topology = functional(
+    [
+      entrance('image', [null, 4]),
+      layer('Functional', 'middle', { ...within, name: 'middle' }, from('image'), from('middle')),
+    ],
+    ['image', 0, 0],
+    [
+      ['middle', 2, 0],
+      ['middle', 1, 0],
+    ],
+  );
+  const names = ['shrink', 'grow'].flatMap((name) =>
+    ['kernel', 'bias'].map((w) => `middle/inner/${name}/${w}`),
+  );
+  await assertSame(artifactsOf(topology, same, names), same);
+});
+
+test('a sequential model whose result is that of the whole', async () => {
+  const inner = sequential({ layers: [layers.dense({ units: 3, inputShape: [4] })] });
+  const a = input({ shape: [4] });
+  const same = model({ inputs: a, outputs: inner.apply(a) as SymbolicTensor });
+  seedWeights(same, 6);
+  const within = [entrance('input', [null, 4]), layer('Dense', 'first', { units: 3 })].map(
+    ({ inbound_nodes: _, ...rest }) => rest,
+  );
+  const topology = functional(
+    [entrance('image', [null, 4]), layer('Sequential', 'inner', { layers: within }, from('image'))],
+    ['image', 0, 0],
+    ['inner', 0, 0],
+  );
+  await assertSame(artifactsOf(topology, same, ['inner/first/kernel', 'inner/first/bias']), same);
+});
+
+test('a wrapped model, whose weights Keras 3 names with the layer that wraps it or without', async () => {
+  const convolution = { filters: 2, kernelSize: 3 };
+  const inner = sequential({
+    layers: [layers.conv2d({ ...convolution, inputShape: [4, 4, 1] }), layers.flatten()],
+  });
+  const same = sequential({
+    layers: [layers.timeDistributed({ layer: inner, inputShape: [3, 4, 4, 1] }), layers.flatten()],
+  });
+  seedWeights(same, 7);
+  const unused = ({ inbound_nodes: _, ...rest }: ReturnType<typeof layer>) => rest;
+  const within = [
+    entrance('frame', [null, 4, 4, 1]),
+    layer('Conv2D', 'convolution', { filters: 2, kernel_size: [3, 3] }),
+    layer('Flatten', 'flat', {}),
+  ].map(unused);
+  const wrapped = unused(layer('Sequential', 'inner', { layers: within }));
+  const topology = functional(
+    [
+      entrance('frames', [null, 3, 4, 4, 1]),
+      layer('TimeDistributed', 'each', { layer: wrapped }, from('frames')),
+      layer('Flatten', 'all', {}, from('each')),
+    ],
+    ['frames', 0, 0],
+    ['all', 0, 0],
+  );
+  for (const path of ['each/inner', 'inner']) {
+    const names = ['kernel', 'bias'].map((weight) => `${path}/convolution/${weight}`);
+    await assertSame(artifactsOf(topology, same, names), same);
+  }
 });
 
 test('a sequential model with layers that wrap others', async () => {

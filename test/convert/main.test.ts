@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
@@ -50,12 +50,20 @@ test('--help shows examples and exit codes; wrong usage exits with 2', async () 
     ['m', '--out', 'x', '--nope'],
     ['m', '--out', 'x', '--tolerance', '-1'],
     ['m', '--out', 'x', '--opset', '12'],
+    ['m', '--out', 'x', '--shape', 'x=0,8'],
+    ['m', '--out', 'x', '--shape', 'x=N,00'],
     ['m', '--out', 'x', '--opset', 'abc'],
   ]) {
     const outcome = await convert(...args);
     assert.equal(outcome.code, 2, args.join(' '));
     assert.notEqual(outcome.stderr, '');
   }
+});
+
+test('with a fixed batch the report of the check names it', async () => {
+  const out = join(root, 'four.onnx');
+  const { stdout, stderr } = await convert(join(root, 'run'), '--out', out, '--check', '--batch', '4');
+  assert.match(stdout, /check +passed: .* batch 4\)/, stderr);
 });
 
 test('converts a run, checks it, and says so', async () => {
@@ -187,6 +195,43 @@ test('--check of an index out of range points to --check-inputs, which takes not
     assert.match(outcome.stderr, expected);
     assert.equal(outcome.code, content === '{"ids": [[0, 1]]}' ? 0 : 1);
   }
+});
+
+test('what is read is not written over, by whatever path, and is as it was', async () => {
+  const folder = join(root, 'precious');
+  await smallAutoencoder().save(modelFiles(folder));
+  const file = join(folder, 'model.json');
+  const json = await readFile(file);
+  const shard = JSON.parse(json.toString()).weightsManifest[0].paths[0];
+  const weights = await readFile(join(folder, shard));
+  const [zip, inputs, soft, hard] = ['precious.zip', 'own.json', 'soft.onnx', 'hard.onnx'].map((name) =>
+    join(root, name),
+  ) as [string, string, string, string];
+  await writeFile(zip, zipSync({ 'model.json': json, [shard]: weights }));
+  await writeFile(inputs, '{}');
+  await symlink(join(folder, shard), soft);
+  await link(file, hard);
+  const archive = await readFile(zip);
+  for (const [from, out, ...more] of [
+    [file, file],
+    [folder, `${folder}/../precious/model.json`],
+    [folder, join(folder, shard)],
+    [folder, soft],
+    [folder, hard],
+    [zip, zip],
+    [folder, inputs, '--check-inputs', inputs],
+  ] as const) {
+    const outcome = await convert(from, '--out', out, ...more);
+    assert.equal(outcome.code, 1, out);
+    assert.match(outcome.stderr, /--out .* is .*, which is read here and would be lost; name another file/);
+  }
+  assert.deepEqual(await readFile(file), json);
+  assert.deepEqual(await readFile(join(folder, shard)), weights);
+  assert.deepEqual(await readFile(zip), archive);
+  assert.equal(await readFile(inputs, 'utf8'), '{}');
+  assert.ok((await lstat(soft)).isSymbolicLink());
+  const beside = await convert(folder, '--out', join(folder, 'model.onnx'));
+  assert.equal(beside.code, 0, beside.stderr);
 });
 
 test('a model with an open size is refused with what to do, as JSON too', async () => {

@@ -111,42 +111,43 @@ for (const seed of [1, 2, 3, 7, 9]) {
   });
 }
 
-test('in both directions, behind a mask: masked steps give zeros, as Keras has it there', async () => {
-  const [steps, features, units] = [5, 1, 2];
-  const layer = {
-    class_name: 'GRU',
-    config: { ...settings, name: 'gru', units, return_sequences: true },
-  };
-  const weights = Object.fromEntries(
-    ['forward', 'backward'].flatMap((way) =>
-      Object.entries(weightsOf(features, units)).map(([name, shape]) => [
-        `${way}_gru/gru_cell/${name}`,
-        shape,
-      ]),
-    ),
-  );
-  const both: SavedLayer = { class_name: 'Bidirectional', config: { layer, merge_mode: 'sum' }, weights };
-  await assertFormula(savedLayers([[steps, features]], [rectified, masking, both]), ([given], held) => {
-    const x = relu(given!);
-    const [forward, backward] = ['forward', 'backward'].map((way) => {
-      const of = (name: string) => held[`${way}_gru/gru_cell/${name}`]!;
-      const how = { backwards: way === 'backward', masked: true, zeros: true };
-      const all = states(x, of('kernel'), of('recurrent_kernel'), of('bias'), how);
-      return flat(how.backwards ? all.map((one) => one.toReversed()) : all);
-    });
-    return gridOf(
-      [x.shape[0]!, steps, units],
-      forward!.map((value, i) => value + backward![i]!),
+const cell = { class_name: 'GRUCell', config: { ...settings, name: 'gru_cell', units: 2 } };
+for (const [what, layer] of [
+  ['GRU', { class_name: 'GRU', config: { ...settings, name: 'gru', units: 2, return_sequences: true } }],
+  ['RNN of a GRUCell', { class_name: 'RNN', config: { name: 'gru', cell, return_sequences: true } }],
+] as const)
+  test(`${what} in both directions, behind a mask: masked steps give zeros, as Keras has it there`, async () => {
+    const [steps, features, units] = [5, 1, 2];
+    const weights = Object.fromEntries(
+      ['forward', 'backward'].flatMap((way) =>
+        Object.entries(weightsOf(features, units)).map(([name, shape]) => [
+          `${way}_gru/gru_cell/${name}`,
+          shape,
+        ]),
+      ),
     );
+    const both: SavedLayer = { class_name: 'Bidirectional', config: { layer, merge_mode: 'sum' }, weights };
+    await assertFormula(savedLayers([[steps, features]], [rectified, masking, both]), ([given], held) => {
+      const x = relu(given!);
+      const [forward, backward] = ['forward', 'backward'].map((way) => {
+        const of = (name: string) => held[`${way}_gru/gru_cell/${name}`]!;
+        const how = { backwards: way === 'backward', masked: true, zeros: true };
+        const all = states(x, of('kernel'), of('recurrent_kernel'), of('bias'), how);
+        return flat(how.backwards ? all.map((one) => one.toReversed()) : all);
+      });
+      return gridOf(
+        [x.shape[0]!, steps, units],
+        forward!.map((value, i) => value + backward![i]!),
+      );
+    });
   });
-});
 
 test('cells in a list, of which each has its own form, under the names that Keras gives their weights', async () => {
-  const cell = (name: string, units: number) => ({
+  const one = (name: string, units: number) => ({
     class_name: 'GRUCell',
     config: { ...settings, name, units },
   });
-  const cells = { class_name: 'StackedRNNCells', config: { cells: [cell('one', 2), cell('two', 3)] } };
+  const cells = { class_name: 'StackedRNNCells', config: { cells: [one('one', 2), one('two', 3)] } };
   const sizes = { one: [2, 2], two: [2, 3] } as const;
   const weights = Object.fromEntries(
     Object.entries(sizes).flatMap(([name, [features, units]]) =>

@@ -1,6 +1,6 @@
 /** What cannot be converted is named: the operation or class, the node or layer, the file, and the nearest thing that works. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -125,7 +125,10 @@ describe('a layers model', () => {
   test('says which layer TensorFlow.js could not make, or give its weights', async () => {
     const units = (value: unknown) =>
       saved(dense(), (list) => Object.assign(list[1]!.config, { units: value }));
-    await refused(await units('many'), /layer last, class Dense: Expected units to be a positive integer/);
+    await refused(
+      await units('many'),
+      /layer last, class Dense: Expected units to be a positive integer.*\. TensorFlow\.js cannot make it of its settings/,
+    );
     await refused(
       await units(5),
       /weight last\/kernel: Shape mismatch: \[3,5\] vs\. \[3,2\]\. .*save the model again/,
@@ -134,6 +137,17 @@ describe('a layers model', () => {
       list[1] = { class_name: 'Dot', config: { name: 'merged', axes: 1 } };
     });
     await refused(merged, /layer merged, class Dot: /);
+  });
+
+  test('without layers, or with two of one name, or of a size that no memory holds, says so', async () => {
+    await refused(
+      await saved(dense(), (list) => list.splice(0)),
+      /the model \w+ has no layers; save the model again/,
+    );
+    const twice = await saved(dense(), (list) => Object.assign(list[1]!.config, { name: 'first' }));
+    await refused(twice, /two layers of the model \w+ are named first; give each a name of its own/);
+    const huge = await saved(dense(), (list) => Object.assign(list[1]!.config, { units: 1e12 }));
+    await refused(huge, /layer last, class Dense: .* more numbers than memory can hold/);
   });
 
   test('says which layer was being computed', async () => {
@@ -216,6 +230,34 @@ describe('a graph model', () => {
       traceableGraph(graphArtifacts(first)),
       ({ message }: Error) => !message.includes('--outputs'),
     );
+  });
+
+  test('takes a node as an output by its name with or without a port, and refuses one that is not there, or twice', async () => {
+    const graph: GraphDef = {
+      nodes: [placeholder('x', [-1, 3]), node('Abs', 'positive', ['x']), node('Neg', 'y', ['positive'])],
+    };
+    const folder = join(root, 'ports');
+    await mkdir(folder);
+    const { modelTopology, weightSpecs } = graphArtifacts(graph);
+    const weightsManifest = [{ paths: [], weights: weightSpecs }];
+    const json = { format: 'graph-model', modelTopology, weightsManifest };
+    await writeFile(join(folder, 'model.json'), JSON.stringify(json));
+    const { inputs, outputs, check } = await convertModel(folder, {
+      ...{ outputs: ['positive:0'], shapes: { 'x:0': [5, 3] } },
+      ...{ names: { 'x:0': 'given', 'positive:0': 'size' }, check: {} },
+    });
+    assert.deepEqual([inputs[0]!.name, inputs[0]!.shape, outputs], ['given', [5, 3], ['size']]);
+    assert.equal(check!.batch, 5);
+    for (const [wanted, expected] of [
+      [
+        ['positve'],
+        /no node "positve" \(nearest by name: positive\); its outputs are y, .* of its 3 nodes: x, positive, y$/,
+      ],
+      [[''], /no node ""/],
+      [['y', 'y'], /the output y is asked for twice; name it once/],
+      [['y', 'y:0'], /the output y is asked for twice; name it once/],
+    ] as ReadonlyArray<[string[], RegExp]>)
+      await assert.rejects(convertModel(folder, { outputs: wanted }), expected);
   });
 
   test('names operations that nobody knows within its functions', async () => {
