@@ -17,6 +17,9 @@ import type { DataType } from './values.ts';
 
 const BACKEND = 'plumbline-trace';
 
+/** A function wants to know a value that follows from its inputs, which have none while it is recorded. */
+export class ReadsValueError extends Error {}
+
 /** What a function did with tensors of one batch size. */
 export interface Recording {
   readonly batch: number;
@@ -163,7 +166,7 @@ export class TraceStorage extends TensorStorage {
     const { host } = this.data.get(dataId);
     if (host) return host;
     const place = this.place();
-    throw new Error(
+    throw new ReadsValueError(
       `${place ?? 'the function being traced'} reads a value (dataSync, arraySync, data). A graph cannot depend on ` +
         'values: express the step with tensor operations',
     );
