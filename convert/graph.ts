@@ -253,7 +253,7 @@ export class Graph {
 }
 
 /** Unlike a comparison of numbers, this tells -0 from 0, and NaN equals itself. */
-function sameBytes(a: NumberArray, b: NumberArray): boolean {
+export function sameBytes(a: NumberArray, b: NumberArray): boolean {
   const bytes = ({ buffer, byteOffset, byteLength }: NumberArray) =>
     Buffer.from(buffer, byteOffset, byteLength);
   return bytes(a).equals(bytes(b));

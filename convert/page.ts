@@ -21,17 +21,17 @@ model.json, folder or zip -> layers model or graph model
   -> run with batch 29 and 31, on a backend that records            convert/recording.ts
   -> one handler for each kernel writes ONNX nodes                  convert/kernels/table.ts
   -> both graphs joined: sizes that follow the batch become N       convert/dynamic.ts
-  -> run with batch 1, 2, 254 and 1009: it must say the same        convert/other_batches.ts
+  -> run with batch 1, 2 and 254: it must say the same              convert/other_batches.ts
   -> ONNX file, and --check: TensorFlow.js against onnxruntime      convert/verify.ts
 \`\`\`
 
 ## What follows the batch
 
-With N replaced by 1, 2, 254 and 1009, the file says what the model was seen to do with that batch: the same kernels, settings and
+With N replaced by 1, 2 and 254, the file says what the model was seen to do with that batch: the same kernels, settings and
 constants, and every size. Where it would not, because something stops at a limit (\`x[:200]\`, \`x[-16:]\`), is a remainder or a
 quotient of the batch (\`batch // 100\`), or is done with some batches only (\`batch > 3\`), the model is refused with its layer or
 node, and \`--batch\`, which fixes the batch, converts it. Refused likewise are one that fails with a batch of 1 (\`x[5]\`), and a loop over
-values whose shapes follow the batch. What a model does with one batch between these alone (\`batch == 8\`), or beyond 1009, nobody sees.
+values whose shapes follow the batch. What a model does with one batch between these alone (\`batch == 8\`), or beyond 254, nobody sees.
 
 ## Add a kernel
 

@@ -1,6 +1,7 @@
 /** Whether a function does with a third batch size what it does with two others, kernel by kernel. */
+import { sameBytes } from './graph.ts';
 import type { Job } from './plan.ts';
-import { elements, sameShape } from './shapes.ts';
+import { elements, sameShape, uniformValue } from './shapes.ts';
 import type { Entry, RecordedKernel } from './storage.ts';
 
 /** What three batch sizes say of one thing. */
@@ -86,7 +87,9 @@ function onLine(x: unknown, y: unknown, z: unknown, slope: number): boolean {
 function sameValues(a: Entry, b: Entry): boolean {
   const [x, y] = [a.host, b.host];
   if (!x || !y || x === y) return x === y;
-  if (sameShape(a.shape, b.shape)) return x.every((v, i) => Object.is(v, y[i]));
+  if (sameShape(a.shape, b.shape)) return sameBytes(x, y);
+  const [one, other] = [uniformValue(x), uniformValue(y)];
+  if (one !== undefined && other !== undefined) return Object.is(one, other);
   const both = a.shape.map((size, axis) => Math.min(size, b.shape[axis]!));
   for (let i = 0; i < elements(both); i++) {
     let [rest, inA, inB, strideA, strideB] = [i, 0, 0, 1, 1];
