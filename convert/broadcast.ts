@@ -1,6 +1,6 @@
 import type { Graph } from './graph.ts';
 import type { Job } from './plan.ts';
-import { elements, type NumberArray, type Shape, sameShape } from './shapes.ts';
+import { elements, type NumberArray, type Shape, sameShape, uniformValue } from './shapes.ts';
 import type { Entry } from './storage.ts';
 import type { DataType, Value } from './values.ts';
 
@@ -29,6 +29,7 @@ export function repeatedConstants(job: Job, other: Job): ReadonlyMap<Entry, Narr
   const found = new Map<Entry, Narrow | Ramp>();
   if (job.leaves.length !== other.leaves.length) return found;
   job.leaves.forEach((leaf, i) => {
+    if (leaf.host && uniformValue(leaf.host) !== undefined) return; // no data to hold, however large
     const growing = narrowed(leaf, other.leaves[i]!.shape) ?? counting(leaf, other.leaves[i]!);
     if (growing) found.set(leaf, growing);
   });

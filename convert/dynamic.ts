@@ -1,4 +1,5 @@
 import type { Graph, Initializer, Node } from './graph.ts';
+import { dependsOnBatch, sameData, sameNode } from './other_batches.ts';
 import { sameShape } from './shapes.ts';
 
 /** A dimension that grows with the batch: factor * N + offset. */
@@ -23,13 +24,13 @@ export function mergeTraces(a: Graph, b: Graph, batches: readonly [number, numbe
         joinDimension(pair, Number(d), Number(b[ports][i]?.dims[k]), port.name),
       );
     });
-  if (a.nodes.length !== b.nodes.length) throw differs(pair, 'the number of operations');
   const nodes = a.nodes;
   a.nodes = []; // nodes that compute sizes land before the node that uses them
   nodes.forEach((node, i) => {
-    joinNode(pair, node, b.nodes[i]!);
+    joinNode(pair, node, b.nodes[i]);
     a.nodes.push(node);
   });
+  if (nodes.length !== b.nodes.length) throw differs(pair, 'the number of operations', b.nodes.at(-1)?.place);
   return a;
 }
 
@@ -47,17 +48,12 @@ function joinDimension(pair: Pair, x: number, y: number, port: string): number |
   return `${factor === 1 ? '' : factor}N${offset === 0 ? '' : `${offset > 0 ? '+' : ''}${offset}`}`;
 }
 
-function joinNode(pair: Pair, node: Node, other: Node): void {
-  const equal =
-    node.type === other.type &&
-    node.inputs.length === other.inputs.length &&
-    node.outputs.join() === other.outputs.join() &&
-    JSON.stringify(node.attributes) === JSON.stringify(other.attributes);
-  if (!equal) throw differs(pair, `an operation (${node.type})`);
+function joinNode(pair: Pair, node: Node, other: Node | undefined): void {
+  if (!other || !sameNode(node, other)) throw differs(pair, `operation ${node.type}`, node.place);
   node.inputs = node.inputs.map((name, i) => {
     const [x, y] = [pair.a.initializers.get(name), pair.b.initializers.get(other.inputs[i]!)];
     if (x && y) return joinConstant(pair, node, i, name, x, y);
-    if (name !== other.inputs[i]) throw differs(pair, `an input of an operation (${node.type})`);
+    if (name !== other.inputs[i]) throw differs(pair, `an input of operation ${node.type}`, node.place);
     return name;
   });
 }
@@ -70,14 +66,15 @@ function joinConstant(
   x: Initializer,
   y: Initializer,
 ): string {
-  if (x.type !== y.type || x.data.length !== y.data.length) throw differs(pair, `a constant of ${node.type}`);
+  if (x.type !== y.type || x.data.length !== y.data.length)
+    throw differs(pair, `a constant of ${node.type}`, node.place);
   if (x.type !== 'int64' || x.weight) {
     if (!sameShape(x.dims, y.dims) || !sameData(x.data, y.data))
-      throw differs(pair, `a constant of ${node.type}`);
+      throw differs(pair, `a constant of ${node.type}`, node.place);
     return name;
   }
   const parts = Array.from(x.data, (v, i) =>
-    v === y.data[i] ? v : affine(pair, v, y.data[i]!, `a constant of ${node.type}`),
+    v === y.data[i] ? v : affine(pair, v, y.data[i]!, `a constant of ${node.type}`, node.place),
   );
   const open = parts.filter((p) => typeof p !== 'number').length;
   if (open === 0) return name;
@@ -106,25 +103,17 @@ function batchAxis(g: Graph): [string, number] {
   throw new Error('no input has an open dimension');
 }
 
-function affine(pair: Pair, x: number, y: number, what: string): Affine {
+function affine(pair: Pair, x: number, y: number, what: string, place?: string): Affine {
   const [m, n] = pair.batches;
   const factor = (y - x) / (n - m);
-  if (!Number.isInteger(factor)) throw differs(pair, what);
+  if (!Number.isInteger(factor)) throw differs(pair, what, place);
   return { factor, offset: x - factor * m };
 }
 
-function sameData(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
-  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
-  return true;
-}
-
-function differs({ batches: [m, n] }: Pair, what: string): Error {
+function differs({ batches: [m, n] }: Pair, what: string, place?: string): Error {
   if (m === n)
     return new Error(
       `the function did something else when it was called again: ${what} differs. It must not draw random numbers`,
     );
-  return new Error(
-    `the function does not do the same for every batch size: ${what} changes with it in a way that a graph ` +
-      'cannot express. Use tensor operations that work on any batch and draw no random numbers, or give a fixed batch size',
-  );
+  return dependsOnBatch(what, place, [{ batch: m }, { batch: n }]);
 }

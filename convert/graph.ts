@@ -19,6 +19,8 @@ export interface Node {
   outputs: string[];
   attributes: Readonly<Record<string, Attribute>>;
   domain: string;
+  /** The layer or node of the model that it computes, for errors. */
+  place?: string | undefined;
 }
 
 /** Constant data. A `weight` came from a tensor; anything else was made by a kernel's emitter. */
@@ -72,6 +74,8 @@ export class Graph {
   readonly channelBlock: number | undefined;
   readonly prefix: string;
   readonly initializers = new Map<string, Initializer>();
+  /** Where in the model the nodes that are made now come from. */
+  place: string | undefined;
   nodes: Node[] = [];
   inputs: Port[] = [];
   outputs: Port[] = [];
@@ -111,7 +115,7 @@ export class Graph {
     const known = this.#known.get(key);
     if (known) return known;
     const names = Array.from({ length: outputs }, () => this.#name(type));
-    this.nodes.push({ type, inputs: [...inputs], outputs: names, attributes, domain });
+    this.nodes.push({ type, inputs: [...inputs], outputs: names, attributes, domain, place: this.place });
     this.#known.set(key, names);
     return names;
   }
@@ -249,7 +253,7 @@ export class Graph {
 }
 
 /** Unlike a comparison of numbers, this tells -0 from 0, and NaN equals itself. */
-function sameBytes(a: NumberArray, b: NumberArray): boolean {
+export function sameBytes(a: NumberArray, b: NumberArray): boolean {
   const bytes = ({ buffer, byteOffset, byteLength }: NumberArray) =>
     Buffer.from(buffer, byteOffset, byteLength);
   return bytes(a).equals(bytes(b));

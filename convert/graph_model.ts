@@ -11,10 +11,12 @@ import {
   requireKnownOperations,
   requireNodes,
   whyNotConverted,
+  whyNotDecided,
   withoutPort,
 } from './graph_problems.ts';
 import { inputType } from './input_type.ts';
 import { placed } from './place.ts';
+import { ReadsValueError } from './recording.ts';
 import type { AsyncTracedFunction, InputSpec } from './trace.ts';
 
 export interface TraceableGraph {
@@ -71,7 +73,8 @@ function traceable(
     const feeds = Object.fromEntries(tensors.map((tensor, i) => [model.inputNodes[i]!, tensor]));
     const results = await execute(model, feeds, wanted, dynamic).catch((cause) => {
       const node = watched();
-      const why = node && whyNotConverted(graph, wanted, node);
+      const undecided = cause instanceof ReadsValueError && node ? whyNotDecided(node) : undefined;
+      const why = undecided ?? (node && whyNotConverted(graph, wanted, node));
       throw why === undefined ? placed(node && placeOf(node), cause) : new Error(why, { cause });
     });
     return Object.fromEntries([results].flat().map((t, i) => [outputNames[i]!, t as Tensor]));

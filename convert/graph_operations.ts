@@ -135,6 +135,7 @@ async function recordLoop(control: ControlNode, go: Tensor, first: Tensor[]): Pr
     go: reshape(cast(go, 'bool'), []),
     ...Object.fromEntries(first.map((t, i) => [variableName(i), t])),
   };
+  Reflect.get(control.node, 'category'); // executed again, behind its body: where the kernel comes from
   // TensorFlow.js types attributes as plain data; they pass through it untouched.
   return [engine().runKernel(LOOP_KERNEL, inputs, { body: made } as never)].flat() as Tensor[];
 }

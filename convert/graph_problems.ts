@@ -87,6 +87,16 @@ export function whyNotConverted(
   return [`${nodePlace(failed)}, cannot be converted: ${reason}`, ...also].join('');
 }
 
+/** Of a condition or loop of TensorFlow 1 that reads what only the inputs tell, what works instead. */
+export function whyNotDecided(node: GraphNode): string | undefined {
+  if (node.op !== 'Switch' && node.op !== 'LoopCond') return undefined;
+  return (
+    `${nodePlace(node)}: which branch is taken here, or whether a loop goes on, depends on the values of the inputs, and a file ` +
+    'cannot say that of conditions and loops in the form of TensorFlow 1. Save the model with those of TensorFlow 2 ' +
+    `(tf.compat.v1.enable_control_flow_v2() before it is built): they convert. ${cutBefore([node]) ?? ''}`
+  ).trim();
+}
+
 function reasonOf({ op }: GraphNode): string | undefined {
   const known = UNSUPPORTED_OPERATIONS.find(({ operations }) => operations.includes(op));
   return known && `${known.reason}. ${known.instead}`;

@@ -189,12 +189,17 @@ function describe({ model, out, bytes, inputs, outputs, check }: Report): string
   const lines = [`${model} -> ${out}`, `  inputs   ${shapes.join(', ')}`, `  outputs  ${outputs.join(', ')}`];
   lines.push(`  size     ${(bytes / 1e6).toFixed(2)} MB`);
   if (check) {
-    const { absolute, relative, rounding, output, batch, allowed, passed } = check;
+    const { absolute, relative, rounding, withoutZeros, output, batch, allowed, passed } = check;
     const figures = `largest difference ${absolute.toExponential(1)}, relative ${relative.toExponential(1)}`;
     lines.push(`  check    ${passed ? 'passed' : 'FAILED'}: ${figures} (${output}, batch ${batch})`);
     if (rounding !== undefined)
       lines.push(
         `           onnxruntime differs from itself, with and without optimizations, by ${rounding.toExponential(1)}`,
+      );
+    if (!passed && withoutZeros !== undefined && withoutZeros <= allowed)
+      lines.push(
+        `           with random integers from 1 to 9 it is ${withoutZeros.toExponential(1)}: what the model does with a 0 differs, ` +
+          'as a division by it does. Give inputs that it is made for, with --check-inputs FILE',
       );
     if (!passed) lines.push(`           allowed is ${allowed}; nothing was written`);
   }

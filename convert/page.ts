@@ -18,11 +18,20 @@ Made by \`npm run converter-page\`; do not edit.
 
 \`\`\`
 model.json, folder or zip -> layers model or graph model
-  -> run twice, with batch 29 and 31, on a backend that records     convert/recording.ts
+  -> run with batch 29 and 31, on a backend that records            convert/recording.ts
   -> one handler for each kernel writes ONNX nodes                  convert/kernels/table.ts
   -> both graphs joined: sizes that follow the batch become N       convert/dynamic.ts
+  -> run with batch 1, 2 and 254: it must say the same              convert/other_batches.ts
   -> ONNX file, and --check: TensorFlow.js against onnxruntime      convert/verify.ts
 \`\`\`
+
+## What follows the batch
+
+With N replaced by 1, 2 and 254, the file says what the model was seen to do with that batch: the same kernels, settings and
+constants, and every size. Where it would not, because something stops at a limit (\`x[:200]\`, \`x[-16:]\`), is a remainder or a
+quotient of the batch (\`batch // 100\`), or is done with some batches only (\`batch > 3\`), the model is refused with its layer or
+node, and \`--batch\`, which fixes the batch, converts it. Refused likewise are one that fails with a batch of 1 (\`x[5]\`), and a loop over
+values whose shapes follow the batch. What a model does with one batch between these alone (\`batch == 8\`), or beyond 254, nobody sees.
 
 ## Add a kernel
 
@@ -68,8 +77,8 @@ a gate or a sliding window, attention within a wrapper or with a mask of its own
 no numbers of bins: save a graph model. Layers that are not listed here are unknown to TensorFlow.js and to this converter.`;
 
 const CONTROL = `A condition or loop that is known while recording is followed. Of an unknown one in the form of TensorFlow 2 both branches
-are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). An unknown one in the
-form of TensorFlow 1 (\`Switch\`, \`Merge\`) is refused.
+are computed and one is chosen, and a loop becomes ONNX's \`Loop\` (its shapes must stay the same). Where they follow the batch, it needs
+\`--batch\`. An unknown one in the form of TensorFlow 1 (\`Switch\`, \`Merge\`) is refused: save with \`tf.compat.v1.enable_control_flow_v2()\`.
 
 Operations that TensorFlow.js does not know are refused before anything is computed, each with its node, and with the names for
 \`--outputs\` up to which the graph converts; one that has an executor (\`registerOp\` of \`@tensorflow/tfjs-converter\`) converts.

@@ -95,8 +95,10 @@ export function emitJob(
       ({ name, entry, shape }) => [name, view(g, values.get(entry)!, shape)] as const,
     );
     const outputs = record.outputs.map((output) => values.get(output)!);
+    g.place = record.place;
     record.handler.emit(g, Object.fromEntries(inputs), record.attrs, outputs);
   }
+  g.place = undefined;
   return job.roots.map((root) => values.get(root)!);
 }
 

@@ -37,6 +37,8 @@ export interface Recorder {
   computedOnHost(): void;
   /** Compute on the host whatever its inputs allow, however large. */
   readonly fold?: boolean;
+  /** Whether to compute on the host what is small enough for it; without it, that is done. */
+  readonly onHost?: ((small: boolean) => boolean) | undefined;
   /** Where in the model the recording is, for errors. */
   readonly place?: () => string | undefined;
 }
@@ -84,7 +86,7 @@ interface KernelCall {
   attrs: KernelAttrs;
 }
 
-function record({ storage, recorded }: Recorder, handler: Handler, call: KernelCall): KernelResult {
+function record({ storage, recorded, place }: Recorder, handler: Handler, call: KernelCall): KernelResult {
   const inputs = present(call.inputs).map(([name, tensor]) => ({
     name,
     entry: storage.entryOf(tensor),
@@ -95,7 +97,8 @@ function record({ storage, recorded }: Recorder, handler: Handler, call: KernelC
   );
   const outputs: Entry[] = [];
   const { kernelName: kernel, attrs } = call;
-  const made: RecordedKernel = { sequence: storage.nextSequence(), kernel, handler, attrs, inputs, outputs };
+  const sequence = storage.nextSequence();
+  const made: RecordedKernel = { sequence, kernel, handler, attrs, inputs, outputs, place: place?.() };
   const infos = handler.outputs(specs, attrs).map(({ shape, dtype }) => {
     const sequence = storage.nextSequence();
     const entry: Entry = { shape, dtype, record: made, origin: 'recorded', references: 1, sequence };
@@ -110,13 +113,13 @@ function present(inputs: KernelInputs): Array<[string, TensorInfo]> {
   return Object.entries(inputs).filter((pair): pair is [string, TensorInfo] => pair[1] != null);
 }
 
-function isHostWork({ storage, fold }: Recorder, { kernelName, inputs }: KernelCall): boolean {
+function isHostWork({ storage, fold, onHost }: Recorder, { kernelName, inputs }: KernelCall): boolean {
   if (GENERATORS.includes(kernelName)) return true;
   const entries = present(inputs).map(([, tensor]) => storage.entryOf(tensor));
   if (entries.length === 0 || !entries.every((e) => e.host && e.origin !== 'recorded')) return false;
-  return (
-    fold || BATCHING.has(kernelName) || entries.every((e) => elements(e.shape) <= EAGER_ELEMENTS[e.dtype])
-  );
+  if (fold || BATCHING.has(kernelName)) return true;
+  const small = entries.every((e) => elements(e.shape) <= EAGER_ELEMENTS[e.dtype]);
+  return onHost ? onHost(small) : small;
 }
 
 /** Computes with tfjs-backend-cpu. Its tensors are held weakly and vanish with their ids. */

@@ -8,6 +8,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { KERNELS } from './kernels/table.ts';
 import { collectJob, type Job } from './plan.ts';
+import { predictWhole } from './predict_whole.ts';
 import { registerKernels } from './record.ts';
 import type { Shape } from './shapes.ts';
 import { type Entry, TensorStorage } from './storage.ts';
@@ -15,6 +16,9 @@ import type { InputSpec } from './trace.ts';
 import type { DataType } from './values.ts';
 
 const BACKEND = 'plumbline-trace';
+
+/** A function wants to know a value that follows from its inputs, which have none while it is recorded. */
+export class ReadsValueError extends Error {}
 
 /** What a function did with tensors of one batch size. */
 export interface Recording {
@@ -26,9 +30,17 @@ export interface Recording {
 export interface RecordingOptions {
   /** Compute on the host whatever depends on constants alone. */
   readonly fold?: boolean;
+  /** What an earlier recording of the function computed on the host; filled by the first. */
+  readonly hostWork?: HostWork;
   /** Where in the model the function just is, for errors: `layer conv_1`. */
   readonly place?: () => string | undefined;
 }
+
+/**
+ * Which of its constant steps a function's first recording computed on the host, in order, being small. Those with other
+ * batch sizes do the same, so that they are not told apart by how much is small with theirs.
+ */
+export type HostWork = boolean[];
 
 /** A recording under way: TensorFlow.js' kernels go into it until it is ended. */
 export interface OpenRecording {
@@ -48,6 +60,7 @@ export function openRecording(
   const previous = engine().backendName as string | null | undefined; // no backend yet: undefined, removed: null
   if (!registerBackend(BACKEND, () => storage, 0))
     throw new Error('a traced function must not call trace itself');
+  const cutAgain = predictWhole();
   const unregister = registerKernels(BACKEND, KERNELS, () => storage);
   // An async function, but with a ready backend it has done its work when it returns its promise.
   void setBackend(BACKEND);
@@ -83,6 +96,7 @@ export function openRecording(
     },
     end: () => {
       engine().endScope();
+      cutAgain();
       unregister();
       removeBackend(BACKEND);
       if (previous != null) void setBackend(previous);
@@ -114,12 +128,15 @@ export class TraceStorage extends TensorStorage {
   readonly storage = this;
   readonly fold: boolean;
   readonly place: () => string | undefined;
+  readonly onHost: ((small: boolean) => boolean) | undefined;
   readonly #copies = new WeakMap<object, Entry>();
 
-  constructor({ fold = false, place = () => undefined }: RecordingOptions) {
+  constructor({ fold = false, place = () => undefined, hostWork }: RecordingOptions) {
     super();
     this.fold = fold;
     this.place = place;
+    let step = 0;
+    this.onHost = hostWork && ((small) => (hostWork[step++] ??= small));
   }
 
   recorded(): void {}
@@ -149,7 +166,7 @@ export class TraceStorage extends TensorStorage {
     const { host } = this.data.get(dataId);
     if (host) return host;
     const place = this.place();
-    throw new Error(
+    throw new ReadsValueError(
       `${place ?? 'the function being traced'} reads a value (dataSync, arraySync, data). A graph cannot depend on ` +
         'values: express the step with tensor operations',
     );

@@ -19,6 +19,8 @@ export interface RecordedKernel {
   /** A tensor may be used under another shape than it was made with; `shape` is the one used here. */
   readonly inputs: ReadonlyArray<{ readonly name: string; readonly entry: Entry; readonly shape: Shape }>;
   readonly outputs: Entry[];
+  /** Where in the model it was called, for errors. */
+  readonly place?: string | undefined;
 }
 
 /** One tensor's data: on the host, computed by onnxruntime, or still only recorded. */

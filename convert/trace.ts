@@ -4,6 +4,7 @@ import { mergeTraces } from './dynamic.ts';
 import { foldUpsampling } from './fold_upsampling.ts';
 import { Graph, ONNX_TYPE, type OnnxType } from './graph.ts';
 import { serializeModel } from './model.ts';
+import { BatchError, FIX_BATCH, type Fixed, requireSameAt, unchanged } from './other_batches.ts';
 import { emitJob, wantsPoolIndices } from './plan.ts';
 import { openRecording, type Recording, type RecordingOptions } from './recording.ts';
 import { type Shape, uniformValue } from './shapes.ts';
@@ -37,11 +38,14 @@ export type TracedFunction = (...inputs: Tensor[]) => Record<string, Tensor>;
 /** The same, of a function that awaits something, as graph models with control flow do. */
 export type AsyncTracedFunction = (...inputs: Tensor[]) => Promise<Record<string, Tensor>>;
 
-/**
- * Batch sizes to trace with: two primes, so that sizes which depend on the batch are told from those which do not,
- * below 32, because a layers model's `predict` cuts larger batches in pieces.
- */
+/** Batch sizes to trace with: two primes, so that sizes which depend on the batch are told from those which do not. */
 const BATCHES = [29, 31] as const;
+
+/**
+ * Batch sizes at which the file must say what the function does, too, smallest first: what is frozen between 29 and 31 by
+ * a limit, a remainder or a comparison shows at one that is far away, or even.
+ */
+const FURTHER = [1, 2, 254];
 
 /**
  * Records what `fn` does with tensors and returns it as a serialised ONNX model (IR 8, opset 18, operators of the
@@ -49,8 +53,9 @@ const BATCHES = [29, 31] as const;
  *
  * `fn` may use tensors of any backend, for instance a model trained under tfjs-node: their values are read from that
  * backend and copied into the file, the tensors themselves stay where they are. While tracing, another TensorFlow.js
- * backend is current; afterwards the one before is again. `fn` must not read values (`dataSync`). It is called twice:
- * what it does must not depend on the batch size nor on random numbers.
+ * backend is current; afterwards the one before is again. `fn` must not read values (`dataSync`). It is called
+ * with several batch sizes (BATCHES, FURTHER), twice where none is open: it must do the same with each, in proportion, and
+ * draw no random numbers.
  *
  * Throws UnsupportedKernelError where a kernel has no translation.
  */
@@ -59,11 +64,14 @@ export function trace(
   inputs: readonly InputSpec[],
   options: TraceOptions = {},
 ): Uint8Array {
-  return join(
-    batchesOf(inputs).map((batch) => record(fn, inputs, batch, options)),
-    inputs,
-    options,
-  );
+  const joining = new Joining(inputs, options);
+  for (const batch of batchesOf(inputs))
+    try {
+      joining.add(record(fn, inputs, batch, joining.options));
+    } catch (cause) {
+      throw atBatch(batch, cause);
+    }
+  return joining.finish();
 }
 
 /** As `trace`, of an async function. Until it is done nothing else may use TensorFlow.js. */
@@ -72,16 +80,27 @@ export async function traceAsync(
   inputs: readonly InputSpec[],
   options: TraceOptions = {},
 ): Promise<Uint8Array> {
-  const recordings: Recording[] = [];
+  const joining = new Joining(inputs, options);
   for (const batch of batchesOf(inputs)) {
-    const recording = openRecording(inputs, batch, options);
+    const recording = openRecording(inputs, batch, joining.options);
     try {
-      recordings.push(recording.finish(await fn(...recording.placeholders)));
+      joining.add(recording.finish(await fn(...recording.placeholders)));
+    } catch (cause) {
+      throw atBatch(batch, cause);
     } finally {
       recording.end();
     }
   }
-  return join(recordings, inputs, options);
+  return joining.finish();
+}
+
+/** An error of a function that goes on with other batch sizes. */
+function atBatch(batch: number, cause: unknown): unknown {
+  if (!FURTHER.includes(batch) || cause instanceof BatchError) return cause;
+  return new BatchError(
+    `${(cause as Error).message}\nThis happens with a batch of ${batch}, not with ${BATCHES.join(' or ')}: ${FIX_BATCH}`,
+    { cause },
+  );
 }
 
 /** Shapes of what `fn` returns, by name; nothing is computed. Every size of the inputs must be given. */
@@ -90,8 +109,8 @@ export function traceShapes(fn: TracedFunction, inputs: readonly InputSpec[]): R
   return Object.fromEntries(outputs.map(({ name, entry }) => [name, entry.shape]));
 }
 
-/** Twice in any case: what differs is either the batch size or random. */
-function batchesOf(inputs: readonly InputSpec[]): readonly [number, number] {
+/** At least two: what differs is either the batch size or random. */
+function batchesOf(inputs: readonly InputSpec[]): readonly number[] {
   if (inputs.length === 0) throw new Error('trace needs at least one input');
   if (inputs.some(({ name }) => !name)) throw new Error('every input needs a name');
   for (const { name, shape, dtype = 'float32' } of inputs) {
@@ -102,7 +121,7 @@ function batchesOf(inputs: readonly InputSpec[]): readonly [number, number] {
         `input ${name} has shape [${shape.map(String)}]; every size must be a whole number, or null for the batch`,
       );
   }
-  return inputs.some((i) => i.shape.includes(null)) ? BATCHES : [1, 1];
+  return inputs.some((i) => i.shape.includes(null)) ? [...BATCHES, ...FURTHER] : [1, 1];
 }
 
 function record(
@@ -119,19 +138,57 @@ function record(
   }
 }
 
-/** One graph out of two recordings. */
-function join(
-  recordings: readonly Recording[],
-  inputs: readonly InputSpec[],
-  options: TraceOptions,
-): Uint8Array {
-  const [first, second] = recordings as [Recording, Recording];
-  const graphs = [
-    buildGraph(first, repeatedConstants(first.job, second.job), inputs, options),
-    buildGraph(second, repeatedConstants(second.job, first.job), inputs, options),
-  ] as const;
-  const merged = mergeTraces(...graphs, [first.batch, second.batch]);
-  return serializeModel(foldUpsampling(merged).finish({ keepInputs: true }), options.opset);
+/** One graph out of recordings with several batch sizes, of which the first two say what it is. */
+class Joining {
+  /** How to make each of the recordings. */
+  readonly options: RecordingOptions;
+  readonly #inputs: readonly InputSpec[];
+  readonly #traceOptions: TraceOptions;
+  #first: Recording | undefined;
+  #joined: { readonly merged: Graph; readonly fixed: readonly [Fixed, Fixed] } | undefined;
+
+  constructor(inputs: readonly InputSpec[], options: TraceOptions) {
+    this.#inputs = inputs;
+    this.#traceOptions = options;
+    this.options = { ...options, hostWork: [] };
+  }
+
+  /** @throws Error where the graph that the first two make is not what this one does. */
+  add(recording: Recording): void {
+    if (!this.#first) this.#first = recording;
+    else if (!this.#joined) this.#joined = this.#join(this.#first, recording);
+    else {
+      const graph = this.#build(recording, this.#first);
+      requireSameAt({ batch: recording.batch, job: recording.job, graph }, ...this.#joined.fixed);
+    }
+  }
+
+  finish(): Uint8Array {
+    const graph = foldUpsampling(this.#joined!.merged).finish({ keepInputs: true });
+    return serializeModel(graph, this.#traceOptions.opset);
+  }
+
+  #join(first: Recording, second: Recording) {
+    const graphs = [this.#build(first, second), this.#build(second, first)] as const;
+    const [a, b] = [unchanged(graphs[0]), unchanged(graphs[1])];
+    const merged = mergeTraces(...graphs, [first.batch, second.batch]);
+    return {
+      merged,
+      fixed: [
+        { ...first, graph: a },
+        { ...second, graph: b },
+      ] as const,
+    };
+  }
+
+  #build(recording: Recording, other: Recording): Graph {
+    return buildGraph(
+      recording,
+      repeatedConstants(recording.job, other.job),
+      this.#inputs,
+      this.#traceOptions,
+    );
+  }
 }
 
 function buildGraph(

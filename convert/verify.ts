@@ -37,6 +37,11 @@ export interface Comparison {
    * does to this model. Given where the relative difference exceeds the tolerance.
    */
   readonly rounding?: number;
+  /**
+   * The relative difference where random integers are drawn from 1 on, so that nothing is divided by 0. Given where there
+   * are such inputs and the relative difference exceeds the tolerance.
+   */
+  readonly withoutZeros?: number;
 }
 
 /** Elements smaller than this part of an output's largest one are measured against that part. */
@@ -58,18 +63,22 @@ export async function compare(
   const plain = await openSession(model, 'disabled');
   try {
     const own = await differences((values) => runOnnx(plain, values), model, inputs, options);
-    return { ...found, rounding: own.relative };
+    const whole = !options.given && inputs.some(({ dtype }) => dtype === 'int32');
+    const tensorFlow = (values: readonly Input[]) => runTensorFlow(fn, values);
+    const withoutZeros = whole && (await differences(tensorFlow, model, inputs, options, 1)).relative;
+    return { ...found, rounding: own.relative, ...(withoutZeros !== false && { withoutZeros }) };
   } finally {
     await plain.release();
   }
 }
 
-/** The largest difference of the model from what `reference` gives on the same inputs. */
+/** The largest difference of the model from what `reference` gives on the same inputs; random integers are `least` to 9. */
 async function differences(
   reference: (values: readonly Input[]) => Promise<Expected[]>,
   model: Uint8Array,
   inputs: readonly InputSpec[],
   { batches = [1, 3, 8], seed = 1, range = [0, 1], given }: CompareOptions,
+  least = 0,
 ): Promise<Comparison> {
   const open = inputs.some((i) => i.shape.includes(null));
   for (const name of Object.keys(given ?? {}))
@@ -83,7 +92,7 @@ async function differences(
     let worst: Comparison = { absolute: 0, relative: 0, output: '', batch: 0, compared: 0 };
     for (const batch of open && !given ? batches : batches.slice(0, 1)) {
       const values = inputs.map((spec) =>
-        given ? givenInput(spec, given[spec.name]) : randomInput(spec, batch, range, random),
+        given ? givenInput(spec, given[spec.name]) : randomInput(spec, batch, range, least, random),
       );
       const run = async () => [await reference(values), await session.run(feedsOf(values))] as const;
       const [expected, results] = given ? await run() : await run().catch((cause) => unfit(inputs, cause));
@@ -136,13 +145,14 @@ function randomInput(
   { name, shape, dtype = 'float32' }: InputSpec,
   batch: number,
   [low, high]: readonly [number, number],
+  least: number,
   random: () => number,
 ): Input {
   const dims = shape.map((d) => d ?? batch);
   const draw: Record<typeof dtype, () => number> = {
     float32: () => Math.fround(low + (high - low) * random()),
     uint8: () => Math.floor(256 * random()),
-    int32: () => Math.floor(10 * random()),
+    int32: () => Math.max(least, Math.floor(10 * random())),
     bool: () => (random() < 0.5 ? 0 : 1),
   };
   return feedOf(name, dtype, dims, Array.from({ length: elements(dims) }, draw[dtype]));
