@@ -223,15 +223,16 @@ test('a model that TensorFlow.js would compute wrongly is no encoder, and the me
   const model = tfl.sequential({
     layers: [
       tfl.layers.conv2d({ filters: 2, kernelSize: 3, inputShape: [16, 16, 3] }),
-      tfl.layers.reLU({ name: 'leaking' }),
+      tfl.layers.layerNormalization({ name: 'scaled' }),
     ],
   });
   const folder = await writeLayersModel(temporaryFolder(t), model);
   const file = join(folder, 'model.json');
-  writeFileSync(file, readFileSync(file, 'utf8').replace('"max_value"', '"negative_slope":0.2,"max_value"'));
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"epsilon"', '"rms_scaling":true,"epsilon"'));
   await assert.rejects(open(t, folder, COLOUR), {
     name: 'EncoderError',
-    message: /model\.json cannot be used as an encoder: .*layer leaking \(ReLU\) has negative_slope 0\.2/,
+    message:
+      /model\.json cannot be used as an encoder: .*layer scaled \(LayerNormalization\) has rms_scaling true/,
   });
 });
 
