@@ -365,5 +365,8 @@ test('what does not convert is named with its node and what to do instead', asyn
     /node places, operation Where.*depends on values.*--outputs/,
   );
   await assert.rejects(checkGraph(graph, ['spectrum']), /node spectrum, operation RFFT.*no complex numbers/);
-  await assert.rejects(checkGraph(graph, ['nothing']), /has no node "nothing"; its outputs are y, places, spectrum/);
+  await assert.rejects(
+    checkGraph(graph, ['nothing']),
+    /has no node "nothing"; its outputs are y, places, spectrum/,
+  );
 });
