@@ -50,8 +50,10 @@ export function startOutbox(options: OutboxOptions): Outbox {
   // Apart: that one of them can be read does not mean that the other can.
   const [beginning, next] = [telling(options.onCondition), telling(options.onCondition)];
   const suspect = findSuspect();
-  /** Ends every connection on which it is sent, so the others go first. */
-  let culprit: number | null = null;
+  /** Each ends every connection on which it is sent, so the others go first. */
+  const culprits = new Set<number>();
+  /** The one of them that is tried again; where the broker takes it now, all are. */
+  let trial: number | null = null;
   /** Sent, not answered: number -> when, oldest first. */
   const inFlight = new Map<number, number>();
   /** performance.now() */
@@ -77,7 +79,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
       while (inFlight.size < window) {
         const row = next(() => order.next());
         if (row === null) break;
-        if (!inFlight.has(row.seq) && !taken.has(row.seq) && row.seq !== culprit) send(session, row);
+        if (!inFlight.has(row.seq) && !taken.has(row.seq) && !culprits.has(row.seq)) send(session, row);
       }
     } catch (error) {
       unreadable(error);
@@ -118,6 +120,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
         denialsInRow = 0;
         taken.add(seq);
         writing ??= setTimeout(writeDown, WRITE_DOWN);
+        if (seq === trial) tryCulpritsAgain();
         if (on === session) answered(seq);
       },
       (error: Error) => {
@@ -128,6 +131,14 @@ export function startOutbox(options: OutboxOptions): Outbox {
       },
     );
     options.faultPoint('sent');
+  }
+
+  function tryCulpritsAgain(): void {
+    trial = null;
+    if (culprits.size === 0) return;
+    culprits.clear();
+    retryDelay = denial.first;
+    beginRound();
   }
 
   function answered(seq: number): void {
@@ -155,7 +166,12 @@ export function startOutbox(options: OutboxOptions): Outbox {
     }
     if (retrying !== undefined) return;
     retrying = setTimeout(() => {
-      culprit = null;
+      retrying = undefined;
+      // One at a time, as each that is still refused ends a connection: the others, and what is new, go on between.
+      for (const seq of [...culprits].slice(0, 1)) {
+        culprits.delete(seq);
+        trial = seq;
+      }
       beginRound();
     }, retryDelay);
     retryDelay = Math.min(denial.most, retryDelay * 2);
@@ -168,8 +184,6 @@ export function startOutbox(options: OutboxOptions): Outbox {
   }
 
   function beginRound(): void {
-    clearTimeout(retrying);
-    retrying = undefined;
     denialsInRow = 0;
     deniedThisRound = 0;
     try {
@@ -178,7 +192,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
       unreadable(error);
       return;
     }
-    if (culprit !== null) refused(culprit, 'one verdict ends the connection each time it is sent', null);
+    for (const seq of culprits) refused(seq, 'a verdict ends the connection each time it is sent', null);
     pump();
   }
 
@@ -215,7 +229,8 @@ export function startOutbox(options: OutboxOptions): Outbox {
       attached.ended.then(() => {
         if (session !== attached) return;
         session = null;
-        culprit = suspect.ended([...inFlight.keys()]);
+        const found = suspect.ended([...inFlight.keys()]);
+        if (found !== null) culprits.add(found);
         inFlight.clear();
         watchOldest();
       });
