@@ -13,8 +13,8 @@ export interface Capture {
   /** What stands at that name; only a file can be scored. */
   readonly kind: 'file' | 'not-a-file' | 'dangling-link' | 'unreadable' | 'too-deep';
   /**
-   * `<inode>/<ctime>`: of the file, and when it was last changed in any way, name and permissions included (ctime); absent: not known.
-   * Does not tell versions apart, but with another one something else may stand there.
+   * `<inode>/<ctime>`: which file it is, and when that was last changed in any way, name and permissions included, nanoseconds
+   * since 1970; absent: not known. Does not tell versions apart, but with another one something else may stand there.
    */
   readonly stamp?: string;
   /** Which frame of the file, from 2; absent: the first, which is all that most files hold. */

@@ -168,10 +168,9 @@ export function startOutbox(options: OutboxOptions): Outbox {
     retrying = setTimeout(() => {
       retrying = undefined;
       // One at a time, as each that is still refused ends a connection: the others, and what is new, go on between.
-      for (const seq of [...culprits].slice(0, 1)) {
-        culprits.delete(seq);
-        trial = seq;
-      }
+      const [first = null] = culprits;
+      if (first !== null) culprits.delete(first);
+      trial = first;
       beginRound();
     }, retryDelay);
     retryDelay = Math.min(denial.most, retryDelay * 2);
